@@ -1,0 +1,1 @@
+"""The web page: sync status, executions, logs, metrics and charts."""

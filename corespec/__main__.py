@@ -1,0 +1,1 @@
+"""``corespec``: the entry point of the command line."""

@@ -1,0 +1,1 @@
+"""Specs, content catalogue, rendering, images and the Git repository."""

@@ -1,0 +1,1 @@
+"""An AI-Core-compatible server for one machine."""

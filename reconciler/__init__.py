@@ -1,0 +1,1 @@
+"""Observe, plan, apply, report: brings AI Core in line with the specs."""
