@@ -1,1 +1,110 @@
-"""``corespec``: the entry point of the command line."""
+"""``corespec``: the entry point of the command line, and the composition of its verbs.
+
+Only the verb that was asked for is imported, so that `corespec --help` loads none of the rooms: the summaries
+of the others stand in `VERBS`. Every verb returns an exit code; every error becomes one message on stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from types import ModuleType
+
+import typer
+
+from corespec import output
+from corespec.errors import CommandError, ExitCode, explain, families
+
+USAGE = "`corespec --help` lists the verbs, `corespec VERB --help` the options of one."
+
+#: Verb -> its line in `corespec --help`, in the order in which a newcomer meets them.
+VERBS = {
+    "demo": "The whole way on this machine: draw meters, render, train, measure, read one picture.",
+    "init": "Start a repository of your own: specs, an environment, a CI example.",
+    "validate": "Check every spec; report every error at once.",
+    "catalog": "The workflows that specs can use, with their parameters.",
+    "render": "Write the templates of an environment to rendered/.",
+    "publish": "Commit rendered/ and push it to the GitOps repository.",
+    "plan": "Show what apply would do, and why.",
+    "apply": "Upload, register, configure and launch what the specs want.",
+    "reconcile": "Fetch, validate, render, publish and apply: once, or in a loop.",
+    "status": "One row for each address: in sync, healthy, and why not.",
+    "logs": "What an execution printed.",
+    "metrics": "What an execution measured: mAP per class and split.",
+    "console": "A web page of it all on this machine.",
+    "local": "The AI Core of this machine: up, status, down.",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code; never raises for a fault of the user or of the outside world."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = typer.main.get_command(build(arguments))
+    try:
+        result = command.main(args=arguments, prog_name="corespec", standalone_mode=False)
+    except typer.Abort:
+        result = ExitCode.INTERRUPTED
+    except typer.TyperException as usage:
+        return _fail(CommandError(usage.format_message(), remedy=USAGE), arguments)
+    except families() as error:  # evaluated only when something was raised, so it costs --help nothing
+        return _fail(error, arguments)
+    if result == ExitCode.INTERRUPTED:
+        return _fail(KeyboardInterrupt(), arguments)
+    return int(result or 0)
+
+
+def build(arguments: Sequence[str]) -> typer.Typer:
+    """The command line with the one verb loaded that `arguments` ask for; all of them for completion."""
+    app = typer.Typer(
+        name="corespec",
+        help="Turns specs in Git into trained vision models on SAP AI Core, and keeps them in line.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    wanted = next((word for word in arguments if not word.startswith("-")), None)
+    everything = "_CORESPEC_COMPLETE" in os.environ
+    for verb, summary in VERBS.items():
+        if everything or verb == wanted:
+            _register(app, verb, summary, import_module(f"corespec.verbs.{verb}"))
+        else:
+            app.command(verb, help=summary)(_unloaded)
+    return app
+
+
+def _register(app: typer.Typer, verb: str, summary: str, module: ModuleType) -> None:
+    group: typer.Typer | None = getattr(module, "group", None)
+    if group is not None:
+        app.add_typer(group, name=verb, short_help=summary)
+    else:
+        command: Callable[..., int] = module.run
+        app.command(verb, short_help=summary)(command)
+
+
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True),
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"corespec {installed('corespec')}")
+        raise typer.Exit
+
+
+def _unloaded() -> None:
+    """Stands for a verb that was not asked for."""
+
+
+def _fail(error: BaseException, arguments: Sequence[str]) -> int:
+    failure = explain(error)
+    if "--verbose" in arguments:
+        output.trace(error)
+    output.fail(failure, as_json=output.wants_json(arguments))
+    return int(failure.code)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
