@@ -1,0 +1,226 @@
+"""AI Core as the reconciler sees it: a port for reading, and another type that may also write.
+
+`plan`, `status`, `drift` and the console hold an `AICore`; only `apply` is given an `AICoreWriter`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeVar
+from urllib.parse import quote
+
+from reconciler import wire
+from reconciler.clock import Clock, SystemClock
+from reconciler.errors import AmbiguousError, ApiError, NotFoundError
+from reconciler.live import (
+    Application,
+    ApplicationStatus,
+    Artifact,
+    Configuration,
+    Execution,
+    LogLine,
+    Metrics,
+    Repository,
+)
+from reconciler.retry import repeat_read
+
+T = TypeVar("T")
+
+#: Objects per page. Large, because a reading should be few requests; the service allows more.
+PAGE = 1000
+#: Log lines per request: the API's own maximum.
+LOG_PAGE = 5000
+#: Executions per metrics request: the API's own maximum.
+METRICS_PAGE = 10
+
+
+class Pipe(Protocol):
+    """What carries the requests: `reconciler.transport.Transport`, or a test's own."""
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> Any: ...
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]: ...
+
+
+class AICore:
+    """Read port. Every method raises TransientError, AuthenticationError or ApiError when it cannot read."""
+
+    def __init__(self, pipe: Pipe, clock: Clock | None = None) -> None:
+        self._pipe = pipe
+        self._clock = clock or SystemClock()
+
+    def repositories(self) -> tuple[Repository, ...]:
+        return wire.parse("a repository", wire.repository, self._list("/admin/repositories"))
+
+    def applications(self) -> tuple[Application, ...]:
+        return wire.parse("an application", wire.application, self._list("/admin/applications"))
+
+    def application_status(self, name: str) -> ApplicationStatus:
+        answer = self._get(f"/admin/applications/{quote(name)}/status")
+        return wire.parse("an application status", wire.application_status, (answer,))[0]
+
+    def resource_groups(self) -> frozenset[str]:
+        return frozenset(self._names("/admin/resourceGroups", "resourceGroupId"))
+
+    def object_store_secrets(self) -> frozenset[str]:
+        return frozenset(self._names("/admin/objectStoreSecrets", "name"))
+
+    def docker_secrets(self) -> frozenset[str]:
+        return frozenset(self._names("/admin/dockerRegistrySecrets", "name"))
+
+    def artifacts(self, scenario: str) -> tuple[Artifact, ...]:
+        return wire.parse("an artifact", wire.artifact, self._list("/lm/artifacts", {"scenarioId": scenario}))
+
+    def configurations(self, scenario: str) -> tuple[Configuration, ...]:
+        items = self._list("/lm/configurations", {"scenarioId": scenario})
+        return wire.parse("a configuration", wire.configuration, items)
+
+    def executions(self, scenario: str, configuration: str | None = None) -> tuple[Execution, ...]:
+        params = {"scenarioId": scenario} | ({"configurationId": configuration} if configuration else {})
+        return wire.parse("an execution", wire.execution, self._list("/lm/executions", params))
+
+    def execution(self, execution_id: str) -> Execution:
+        """One execution; raises NotFoundError if there is none of that id."""
+        answer = self._get(f"/lm/executions/{quote(execution_id)}")
+        return wire.parse("an execution", wire.execution, (answer,))[0]
+
+    def metrics(self, executions: Sequence[str]) -> dict[str, Metrics]:
+        """What the executions have tracked, by execution id; those without metrics are absent."""
+        found: dict[str, Metrics] = {}
+        for start in range(0, len(executions), METRICS_PAGE):
+            wanted = ",".join(executions[start : start + METRICS_PAGE])
+            try:
+                answer = self._get("/lm/metrics", {"executionIds": wanted, "$select": "*"})
+            except NotFoundError:
+                continue  # the service's way to say: nothing tracked yet
+            for item in wire.parse("metrics", wire.metrics, _resources("/lm/metrics", answer)):
+                found[item.execution] = item
+        return found
+
+    def logs(self, execution_id: str, start: datetime) -> tuple[LogLine, ...]:
+        """All lines from `start` on, oldest first."""
+        lines: list[LogLine] = []
+        seen: set[LogLine] = set()
+        while True:
+            params = {"$top": str(LOG_PAGE), "$order": "asc", "start": f"{start:%Y-%m-%dT%H:%M:%S.%fZ}"}
+            answer = self._get(f"/lm/executions/{quote(execution_id)}/logs", params)
+            items = (answer.get("data") or {}).get("result") or () if isinstance(answer, Mapping) else ()
+            page = wire.parse("a log line", wire.log_line, items)
+            fresh = [line for line in page if line not in seen]
+            lines += fresh
+            seen.update(fresh)
+            if len(page) < LOG_PAGE or not fresh:
+                return tuple(lines)
+            start = page[-1].timestamp  # inclusive: lines of that very moment come again and are dropped
+
+    def _names(self, path: str, key: str) -> tuple[str, ...]:
+        return wire.parse(f"an entry of {path}", lambda item: str(item[key]), self._list(path))
+
+    def _get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+        return repeat_read(lambda: self._pipe.get(path, params), self._clock)
+
+    def _list(self, path: str, params: Mapping[str, str] | None = None) -> list[Mapping[str, Any]]:
+        """Every object of a collection, or an error: never a part of it."""
+        items: dict[str, Mapping[str, Any]] = {}
+        while True:
+            page = {"$top": str(PAGE), "$skip": str(len(items))} if items else {"$top": str(PAGE)}
+            answer = self._get(path, {**(params or {}), **page})
+            found = _resources(path, answer)
+            before = len(items)
+            items.update((_identity(path, item), item) for item in found)
+            # An admin collection need not count itself, and need not page: a short page is the last one.
+            total = answer.get("count", 0)
+            if len(found) < PAGE and len(items) >= total:
+                return list(items.values())
+            if len(items) == before:
+                raise ApiError(f"GET {path}: AI Core announces {total} objects and returns {before}.")
+
+
+class AICoreWriter(AICore):
+    """Read and write port. Each method sends exactly one request and raises AmbiguousError when in doubt."""
+
+    def create_resource_group(self, name: str) -> None:
+        self._pipe.post("/admin/resourceGroups", {"resourceGroupId": name})
+
+    def create_object_store_secret(self, body: Mapping[str, Any]) -> None:
+        self._pipe.post("/admin/objectStoreSecrets", body)
+
+    def create_docker_secret(self, name: str, dockerconfigjson: str) -> None:
+        self._pipe.post(
+            "/admin/dockerRegistrySecrets", {"name": name, "data": {".dockerconfigjson": dockerconfigjson}}
+        )
+
+    def create_repository(self, name: str, url: str, username: str, password: str) -> None:
+        body = {"name": name, "url": url, "username": username, "password": password}
+        self._pipe.post("/admin/repositories", body)
+
+    def create_application(self, name: str, repository: str, path: str, revision: str) -> None:
+        body = {"applicationName": name, "repositoryName": repository, "path": path, "revision": revision}
+        self._pipe.post("/admin/applications", body)
+
+    def refresh_application(self, name: str) -> None:
+        """Ask for a sync now; asking twice does no harm."""
+        self._pipe.post(f"/admin/applications/{quote(name)}/refresh", {})
+
+    def create_artifact(
+        self, *, name: str, kind: str, url: str, scenario: str, description: str, labels: Mapping[str, str]
+    ) -> str:
+        body = {
+            "name": name,
+            "kind": kind,
+            "url": url,
+            "scenarioId": scenario,
+            "labels": [{"key": key, "value": value} for key, value in sorted(labels.items())],
+        }
+        return self._created("/lm/artifacts", body | ({"description": description} if description else {}))
+
+    def create_configuration(
+        self,
+        *,
+        name: str,
+        scenario: str,
+        executable: str,
+        parameters: Mapping[str, str],
+        inputs: Mapping[str, str],
+    ) -> str:
+        """`inputs`: input port -> artifact id."""
+        body = {
+            "name": name,
+            "scenarioId": scenario,
+            "executableId": executable,
+            "parameterBindings": [{"key": k, "value": v} for k, v in sorted(parameters.items())],
+            "inputArtifactBindings": [{"key": k, "artifactId": v} for k, v in sorted(inputs.items())],
+        }
+        return self._created("/lm/configurations", body)
+
+    def create_execution(self, configuration: str) -> str:
+        return self._created("/lm/executions", {"configurationId": configuration})
+
+    def _created(self, path: str, body: Mapping[str, Any]) -> str:
+        answer = self._pipe.post(path, body)
+        if not isinstance(answer.get("id"), str):
+            raise AmbiguousError(f"POST {path}: the answer names no id.")
+        return str(answer["id"])
+
+
+def _resources(path: str, answer: Any) -> list[Mapping[str, Any]]:
+    if isinstance(answer, Mapping) and isinstance(answer.get("resources"), list):
+        return list(answer["resources"])
+    raise ApiError(f"GET {path}: the answer holds no list of resources.")
+
+
+def _identity(path: str, item: Mapping[str, Any]) -> str:
+    for key in ("id", "name", "applicationName", "resourceGroupId"):
+        if key in item:
+            return str(item[key])
+    raise ApiError(f"GET {path}: an object has neither id nor name.")
+
+
+def newest(items: Iterable[T], moment: Callable[[T], datetime]) -> T | None:
+    """The latest of `items`, None if there are none."""
+    return max(items, key=moment, default=None)
+
+
+#: A server's clock may run behind ours by this much.
+CLOCK_SKEW = timedelta(minutes=2)

@@ -1,0 +1,166 @@
+"""What AI Core holds: small frozen values, and nothing about how they were read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+ArtifactKind = Literal["dataset", "model", "resultset", "other"]
+
+#: Execution states of the AI API that may still end in COMPLETED.
+ACTIVE_STATES = frozenset({"UNKNOWN", "PENDING", "RUNNING"})
+#: States in which an execution has ended without a result.
+FAILED_STATES = frozenset({"DEAD"})
+#: States that a person asked for; the reconciler does not count them as failures.
+STOPPED_STATES = frozenset({"STOPPING", "STOPPED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A Git repository registered in AI Core; its credentials are never readable."""
+
+    name: str
+    url: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The pairing of a repository, a path in it and a revision that AI Core syncs."""
+
+    name: str
+    repository_url: str
+    path: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncedResource:
+    """One template as AI Core saw it in its last sync."""
+
+    name: str
+    kind: str
+    status: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationStatus:
+    """The state of an application's sync. Before the first sync every field is the text "Unknown"."""
+
+    health: str
+    sync: str
+    message: str
+    revision: str
+    reconciled_at: str
+    resources: tuple[SyncedResource, ...] = ()
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """`name: message` of every template that did not sync."""
+        return tuple(f"{r.name}: {r.message or r.status}" for r in self.resources if r.status == "SyncFailed")
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    id: str
+    name: str
+    kind: str
+    url: str
+    scenario: str
+    created_at: datetime
+    labels: Mapping[str, str] = field(default_factory=dict)
+    execution: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    id: str
+    name: str
+    scenario: str
+    executable: str
+    created_at: datetime
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)  #: input port -> artifact id
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    id: str
+    configuration: str  #: id of its configuration
+    configuration_name: str
+    scenario: str
+    executable: str
+    status: str
+    target_status: str
+    created_at: datetime
+    modified_at: datetime
+    message: str = ""
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    outputs: tuple[Artifact, ...] = ()
+
+    @property
+    def active(self) -> bool:
+        """Whether it may still complete."""
+        return self.status in ACTIVE_STATES and self.target_status not in {"STOPPED", "DELETED"}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    name: str
+    value: float
+    step: int | None
+    timestamp: datetime | None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """All that one execution has tracked."""
+
+    execution: str
+    metrics: tuple[Metric, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    custom_info: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    timestamp: datetime
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateState:
+    """How one wanted template stands in AI Core.
+
+    `synced`: the application is Synced at a revision that holds the very bytes the specs render.
+    `published`: the branch AI Core follows holds those bytes (False: render and push first).
+    """
+
+    synced: bool
+    published: bool
+    revision: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """One consistent reading of AI Core: complete, or not made at all."""
+
+    repositories: tuple[Repository, ...] = ()
+    applications: tuple[Application, ...] = ()
+    resource_groups: frozenset[str] = frozenset()
+    object_store_secrets: frozenset[str] = frozenset()
+    docker_secrets: frozenset[str] = frozenset()
+    artifacts: tuple[Artifact, ...] = ()
+    configurations: tuple[Configuration, ...] = ()
+    executions: tuple[Execution, ...] = ()
+    templates: Mapping[str, TemplateState] = field(default_factory=dict)  #: executable id -> state
+    #: full name of a live configuration -> the template it was made with, where Git still has it
+    past_templates: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    #: `store/prefix` of every dataset that lies complete in its object store
+    complete_uploads: frozenset[str] = frozenset()

@@ -1,0 +1,157 @@
+"""One narrow pipe through the official SDK: JSON in, JSON out, our own errors.
+
+The SDK brings tokens, headers and its retry of reads. It is used through its `rest_client`, because
+
+* its list calls send `top` and `skip` without the `$` that the service expects, so its paging cannot be relied on;
+* it rewrites the keys of bodies and answers between snake_case and camelCase, user keys included;
+* its models reject answers with one field more or less than they know.
+
+Reads ask for the raw bytes and decode them here; writes are sent as they are given.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import requests
+from ai_api_client_sdk.exception import (
+    AIAPIAuthenticatorAuthorizationException,
+    AIAPIAuthenticatorException,
+    AIAPIAuthenticatorForbiddenException,
+    AIAPIAuthenticatorInvalidRequestException,
+    AIAPIAuthorizationException,
+    AIAPIInvalidRequestException,
+    AIAPINotFoundException,
+    AIAPIPreconditionFailedException,
+    AIAPIServerException,
+)
+
+from reconciler.errors import (
+    AmbiguousError,
+    ApiError,
+    AuthenticationError,
+    ConflictError,
+    InputRejected,
+    NotFoundError,
+    ReconcilerError,
+    TransientError,
+)
+
+_CREDENTIALS_REMEDY = "Check the service key or profile named in the environment's aiCore section: client id, secret, URLs and resource group."
+_AUTH_REFUSED = (
+    AIAPIAuthenticatorInvalidRequestException,
+    AIAPIAuthenticatorAuthorizationException,
+    AIAPIAuthenticatorForbiddenException,
+)
+#: What a call through the SDK may raise. KeyError: an `error` envelope without code or message.
+_SDK_ERRORS = (AIAPIServerException, AIAPIAuthenticatorException, requests.RequestException, KeyError)
+
+
+class RestClient(Protocol):
+    """The part of the SDK's rest client that is used."""
+
+    base_url: str
+
+    def get(self, path: str, **kwargs: Any) -> Any: ...
+
+    def post(self, path: str, **kwargs: Any) -> Any: ...
+
+
+class Transport:
+    """Reads and writes below `<base>/v2`. The only place that knows the SDK's exceptions."""
+
+    def __init__(self, rest_client: RestClient) -> None:
+        self._rest = rest_client
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+        """The decoded JSON answer of one GET.
+
+        Raises NotFoundError, AuthenticationError, InputRejected, TransientError, ApiError.
+        """
+        try:
+            content = self._rest.get(
+                path,
+                params=dict(params or {}),
+                return_bytes_content=True,
+                convert_params_to_camel_case=False,
+            )
+        except _SDK_ERRORS as error:
+            raise translate(error, f"GET {path}", self._rest.base_url, write=False) from None
+        try:
+            return json.loads(content)
+        except ValueError:
+            raise _not_json(f"GET {path}", self._rest.base_url) from None
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Send one POST, once: the SDK never repeats a POST, and neither does this.
+
+        Raises AmbiguousError where the server may or may not have acted.
+        """
+        try:
+            answer = self._rest.post(path, body=dict(body), convert_body_to_camel_case=False)
+        except _SDK_ERRORS as error:
+            raise translate(error, f"POST {path}", self._rest.base_url, write=True) from None
+        if not isinstance(answer, Mapping):
+            raise AmbiguousError(f"POST {path}: the answer is not JSON, so its outcome is unknown.")
+        return answer
+
+
+def translate(error: BaseException, call: str, base_url: str, *, write: bool) -> ReconcilerError:
+    """The error of our tree for one raised by the SDK; never carries a request body or a header."""
+    if isinstance(error, AIAPIAuthenticatorException):
+        return _authenticator_error(error, base_url)
+    if isinstance(error, AIAPIServerException):
+        return _server_error(error, call, base_url, write=write)
+    if isinstance(error, KeyError):
+        message = f"{call}: the server refused with an error that names no code or message."
+        return AmbiguousError(message) if write else ApiError(message)
+    kind = type(error).__name__
+    if write:
+        return AmbiguousError(f"{call}: no clear answer from {base_url} ({kind}).")
+    return TransientError(
+        f"{call}: cannot reach {base_url} ({kind}).", remedy="Check the address and that AI Core is up."
+    )
+
+
+def _authenticator_error(error: AIAPIAuthenticatorException, base_url: str) -> ReconcilerError:
+    if isinstance(error, _AUTH_REFUSED):
+        # The token endpoint's text is left out: some echo the request, secret and all.
+        return AuthenticationError(
+            f"The credentials for {base_url} do not work: the token endpoint refused them.",
+            remedy=_CREDENTIALS_REMEDY,
+        )
+    return TransientError(
+        f"No token for {base_url}: the token endpoint does not answer.",
+        remedy="Check the `url` of the service key and that AI Core is up.",
+    )
+
+
+def _server_error(error: AIAPIServerException, call: str, base_url: str, *, write: bool) -> ReconcilerError:
+    status = int(getattr(error, "status_code", 0) or 0)
+    said = f"{call}: {str(error.error_message)[:500]}"
+    if isinstance(error, AIAPIAuthorizationException) or status in {401, 403}:
+        return AuthenticationError(f"{said} (access refused)", remedy=_CREDENTIALS_REMEDY)
+    if isinstance(error, AIAPINotFoundException):
+        return NotFoundError(said)
+    if isinstance(error, AIAPIInvalidRequestException | AIAPIPreconditionFailedException):
+        return InputRejected(f"{said} (rejected by AI Core)", remedy="Change the spec accordingly.")
+    if status == 404:
+        return _not_json(call, base_url)
+    if status == 409:
+        return ConflictError(
+            f"{said} (exists already)", remedy="Choose another name, or adopt the existing object."
+        )
+    if status == 429:
+        return TransientError(f"{call}: AI Core asks for fewer requests (429).")
+    if status >= 500:
+        return AmbiguousError(f"{said} ({status})") if write else TransientError(f"{said} ({status})")
+    return ApiError(f"{said} ({status})")
+
+
+def _not_json(call: str, base_url: str) -> ApiError:
+    return ApiError(
+        f"{call}: the answer does not come from the AI API.",
+        remedy=f"Check the API address of the service key: {base_url}",
+    )
