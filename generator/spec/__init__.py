@@ -1,0 +1,1 @@
+"""The spec language: models, reading with positions, reference checks, resolution."""
