@@ -1,0 +1,147 @@
+"""``python -m trainer``: what the container runs, and the same checks on any machine.
+
+Only the verbs that train or predict load torch; ``check``, ``parameters`` and ``draw-counters`` need Pillow at most.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from trainer.errors import InputError, ParameterError, TrainerError
+from trainer.parameters import DetectionParameters, catalogue, from_environment, parse
+
+WORKFLOWS = ("object-detection-train",)
+Verb = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return the process's exit code; the last line on stderr says what went wrong."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments[:1] == ["predict"]:  # has a parser of its own
+        return _guarded(lambda: _predict(arguments[1:]))
+    options = _parser().parse_args(arguments)
+    verb: Verb = options.verb
+    return _guarded(lambda: verb(options))
+
+
+def _guarded(call: Callable[[], int]) -> int:
+    try:
+        return call()
+    except TrainerError as error:
+        for problem in getattr(error, "problems", ()):
+            print(problem, file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m trainer", description=__doc__)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    train = verbs.add_parser("object-detection-train", help="train a detector on a Pascal VOC folder")
+    train.add_argument("--datain", type=Path, required=True, help="the dataset")
+    train.add_argument("--trainedmodel", type=Path, required=True, help="folder the model is written to")
+    _add_set(train)
+    train.set_defaults(verb=_train)
+
+    check = verbs.add_parser("check", help="read a whole dataset and name every fault")
+    check.add_argument("workflow", choices=WORKFLOWS)
+    check.add_argument("--datain", type=Path, required=True, help="the dataset")
+    _add_set(check)
+    _add_output(check)
+    check.set_defaults(verb=_check)
+
+    parameters = verbs.add_parser("parameters", help="list the parameters of a workflow")
+    parameters.add_argument("workflow", choices=WORKFLOWS)
+    _add_output(parameters)
+    parameters.set_defaults(verb=_parameters)
+
+    draw = verbs.add_parser("draw-counters", help="draw a Pascal VOC folder of meter counters")
+    draw.add_argument("folder", type=Path, help="a folder that is empty or does not exist yet")
+    draw.add_argument("--count", type=int, default=800, help="pictures, 10 at least (default: 800)")
+    draw.add_argument("--seed", type=int, default=1337, help="same seed, same bytes (default: 1337)")
+    draw.set_defaults(verb=_draw_counters)
+
+    verbs.add_parser("predict", help="find objects in pictures with a trained model", add_help=False)
+    return parser
+
+
+def _add_set(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter; goes before the environment variable TRAINER_<NAME>",
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
+
+
+def _detection_parameters(options: argparse.Namespace) -> DetectionParameters:
+    values = from_environment(os.environ)
+    for assignment in options.set:
+        name, separator, value = assignment.partition("=")
+        if not separator:
+            raise ParameterError([f"--set {assignment}: expected NAME=VALUE"])
+        values[name.strip()] = value
+    return parse(values)
+
+
+def _train(options: argparse.Namespace) -> int:
+    parameters = _detection_parameters(options)
+    from trainer.detection.run import train
+
+    return train(parameters, options.datain, options.trainedmodel)
+
+
+def _predict(arguments: Sequence[str]) -> int:
+    from trainer.detection.predict import main as predict
+
+    return predict(arguments)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from trainer.data.check import inspect
+    from trainer.data.report import print_report
+
+    report = inspect(options.datain, _detection_parameters(options)).report
+    if options.output == "json":
+        print(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        print_report(report, Console())
+    return 0 if report.ok else InputError.exit_code
+
+
+def _parameters(options: argparse.Namespace) -> int:
+    rows = catalogue()
+    if options.output == "json":
+        print(json.dumps(rows, indent=2))
+        return 0
+    for row in rows:
+        print(f"{row['name']} = {row['default'] or '""'}  ({row['type']})  {row['description']}")
+    return 0
+
+
+def _draw_counters(options: argparse.Namespace) -> int:
+    from trainer.data.drawing.dataset import draw_dataset
+
+    draw_dataset(options.folder, options.count, options.seed)
+    print(f"{options.count} counters drawn in {options.folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

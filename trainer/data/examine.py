@@ -1,0 +1,132 @@
+"""Open every picture with its annotation, in parallel, and say everything that is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer.data.findings import Finding
+from trainer.data.layout import Item, escapes
+from trainer.data.pictures import FORMATS, MAX_PICTURE_BYTES, PictureFacts, PictureFault, read_picture
+from trainer.data.records import Picture
+from trainer.data.voc import MAX_ANNOTATION_BYTES, Annotation, Fault, read_annotation, read_boxes
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """The verdict on one item: a usable picture or None, and why; ``sha256`` is the picture file's."""
+
+    item: Item
+    picture: Picture | None
+    findings: tuple[Finding, ...]
+    sha256: str = ""
+
+
+def examine_all(root: Path, items: Iterable[Item], classes: Sequence[str]) -> list[Examined]:
+    """Examine ``items`` on a few threads (Pillow decodes outside the interpreter lock); order is kept."""
+    known = frozenset(classes)
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        return list(pool.map(lambda item: _Examination(root, item).run(known), items))
+
+
+class _Examination:
+    def __init__(self, root: Path, item: Item) -> None:
+        self.root = root
+        self.item = item
+        self.findings: list[Finding] = []
+
+    def run(self, classes: frozenset[str]) -> Examined:
+        self._check_pair()
+        picture_path = self._single(self.item.pictures)
+        annotation_path = self._single(self.item.annotations)
+        content = self._bytes(picture_path, MAX_PICTURE_BYTES, "picture-too-large", "picture-unreadable")
+        markup = self._bytes(
+            annotation_path, MAX_ANNOTATION_BYTES, "annotation-too-large", "annotation-malformed"
+        )
+        facts = None if content is None or picture_path is None else self._facts(picture_path, content)
+        annotation = (
+            None if markup is None or annotation_path is None else self._annotation(annotation_path, markup)
+        )
+        sha256 = "" if content is None else hashlib.sha256(content).hexdigest()
+        picture = None
+        if facts and annotation and picture_path and annotation_path and markup is not None:
+            digest = hashlib.sha256(sha256.encode() + hashlib.sha256(markup).digest()).hexdigest()
+            picture = self._assemble(picture_path, annotation_path, facts, annotation, classes, digest)
+        usable = all(finding.level == "note" for finding in self.findings)
+        return Examined(self.item, picture if usable else None, tuple(self.findings), sha256)
+
+    def _add(self, path: Path | str, line: int, code: str, message: str) -> None:
+        file = path if isinstance(path, str) else path.relative_to(self.root).as_posix()
+        self.findings.append(Finding(file, line, code, message))
+
+    def _check_pair(self) -> None:
+        item = self.item
+        if not item.pictures:
+            hint = f": {item.ignored[0].name} is there, add its suffix to image_types" if item.ignored else ""
+            place = item.asked_by or item.annotations[0]
+            self._add(place, item.line, "picture-missing", f"no picture named {item.stem!r}{hint}")
+        elif not item.annotations:
+            self._add(item.pictures[0], 0, "annotation-missing", f"no annotation {item.stem}.xml")
+        for paths in (item.pictures, item.annotations):
+            if len(paths) > 1:
+                others = ", ".join(path.name for path in paths[1:])
+                self._add(paths[0], 0, "duplicate-stem", f"shares its name with {others}: rename one")
+
+    def _single(self, paths: tuple[Path, ...]) -> Path | None:
+        if len(paths) != 1:
+            return None
+        if escapes(paths[0], self.root):
+            self._add(paths[0], 0, "path-escape", "is a link out of the dataset: put the file itself here")
+            return None
+        return paths[0]
+
+    def _bytes(self, path: Path | None, limit: int, too_large: str, unreadable: str) -> bytes | None:
+        if path is None:
+            return None
+        try:
+            size = path.stat().st_size
+            if size > limit:
+                self._add(path, 0, too_large, f"{size:,} bytes, at most {limit:,}")
+                return None
+            return path.read_bytes()
+        except OSError as error:
+            self._add(path, 0, unreadable, f"cannot be read: {error.strerror or error}")
+            return None
+
+    def _facts(self, path: Path, content: bytes) -> PictureFacts | None:
+        facts = read_picture(content)
+        if isinstance(facts, PictureFault):
+            self._add(path, 0, facts.code, facts.message)
+            return None
+        if path.suffix.lower() not in FORMATS.get(facts.format, ()):
+            self._add(path, 0, "picture-suffix", f"holds a {facts.format} picture")
+        return facts
+
+    def _annotation(self, path: Path, markup: bytes) -> Annotation | None:
+        annotation = read_annotation(markup)
+        if isinstance(annotation, Fault):
+            self._add(path, annotation.line, annotation.code, annotation.message)
+            return None
+        return annotation
+
+    def _assemble(
+        self,
+        picture: Path,
+        path: Path,
+        facts: PictureFacts,
+        annotation: Annotation,
+        classes: frozenset[str],
+        digest: str,
+    ) -> Picture:
+        size = annotation.size
+        if size is not None and size != (facts.width, facts.height):
+            message = f"says {size[0]}x{size[1]}, the picture has {facts.width}x{facts.height}"
+            self._add(path, 0, "picture-size", message)
+        boxes, faults = read_boxes(annotation, facts.width, facts.height, classes)
+        for fault in faults:
+            self._add(path, fault.line, fault.code, fault.message)
+        return Picture(picture, self.item.stem, facts.width, facts.height, boxes, digest)

@@ -1,0 +1,113 @@
+"""Where a dataset keeps its files: every folder spelling the CV package took, plus VOC's own."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer.data.findings import Finding
+
+PICTURE_FOLDERS = ("Images", "images", "jpegs", "jpgs", "JPEGImages")
+ANNOTATION_FOLDERS = ("Annotations", "annotations", "annotation", "Annotation", "xml", "xmls")
+
+_SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture a split asks for, before anything was opened.
+
+    A sound item has exactly one picture and one annotation. ``asked_by`` and ``line`` name the list entry
+    it comes from, if any.
+    """
+
+    stem: str
+    pictures: tuple[Path, ...]
+    annotations: tuple[Path, ...]
+    ignored: tuple[Path, ...] = ()
+    asked_by: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The files of a picture folder and an annotation folder by stem (Unicode NFC: Macs write NFD)."""
+
+    pictures: Mapping[str, tuple[Path, ...]]
+    annotations: Mapping[str, tuple[Path, ...]]
+    ignored: Mapping[str, tuple[Path, ...]]
+
+    @property
+    def stems(self) -> set[str]:
+        return {*self.pictures, *self.annotations}
+
+    def item(self, stem: str, asked_by: str = "", line: int = 0) -> Item:
+        stem = normalize(stem)
+        return Item(
+            stem,
+            self.pictures.get(stem, ()),
+            self.annotations.get(stem, ()),
+            self.ignored.get(stem, ()),
+            asked_by,
+            line,
+        )
+
+
+def normalize(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def escapes(path: Path, root: Path) -> bool:
+    """Whether ``path``, links followed, lies outside ``root``."""
+    return not path.resolve().is_relative_to(root.resolve())
+
+
+def read_store(pictures: Path, annotations: Path, image_types: Collection[str]) -> Store:
+    """List both folders, not their sub-folders; which one a file came from decides what it may be."""
+    same = pictures == annotations
+    kinds: dict[str, dict[str, list[Path]]] = {
+        kind: defaultdict(list) for kind in ("picture", "xml", "ignored")
+    }
+    for path in sorted(pictures.iterdir()):
+        suffix = path.suffix.lower()
+        if path.name.startswith(".") or path.name.lower() in _SYSTEM_FILES or path.is_dir():
+            continue
+        if same and suffix == ".xml":
+            continue
+        kinds["picture" if suffix in image_types else "ignored"][normalize(path.stem)].append(path)
+    for path in sorted(annotations.iterdir()):
+        if path.suffix.lower() == ".xml" and not path.name.startswith("."):
+            kinds["xml"][normalize(path.stem)].append(path)
+    frozen = {kind: {stem: tuple(paths) for stem, paths in files.items()} for kind, files in kinds.items()}
+    return Store(frozen["picture"], frozen["xml"], frozen["ignored"])
+
+
+def find_folders(root: Path) -> tuple[Path | None, Path | None, list[Finding]]:
+    """The picture folder and the annotation folder in ``root``, the first spelling that exists."""
+    findings: list[Finding] = []
+    chosen: list[Path | None] = []
+    for names in (PICTURE_FOLDERS, ANNOTATION_FOLDERS):
+        present = [path for path in sorted(root.iterdir()) if path.name in names and path.is_dir()]
+        present.sort(key=lambda path: names.index(path.name))
+        if len(present) > 1:
+            ignored = ", ".join(path.name for path in present[1:])
+            findings.append(
+                Finding(present[0].name, 0, "folder-ambiguous", f"used; not looked at: {ignored}")
+            )
+        chosen.append(present[0] if present else None)
+    return chosen[0], chosen[1], findings
+
+
+def missing_folders(pictures: Path | None, annotations: Path | None) -> list[Finding]:
+    findings = []
+    if pictures is None:
+        findings.append(
+            Finding(".", 0, "images-folder-missing", f"expected one of {', '.join(PICTURE_FOLDERS)}")
+        )
+    if annotations is None:
+        wanted = ", ".join(ANNOTATION_FOLDERS)
+        findings.append(Finding(".", 0, "annotations-folder-missing", f"expected one of {wanted}"))
+    return findings

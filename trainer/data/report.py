@@ -1,0 +1,150 @@
+"""The result of a dataset check, as JSON for programs and as text for people."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from trainer.data.findings import Finding
+from trainer.data.records import Picture
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SplitStatistics:
+    """What a split is made of; widths, heights and box heights in pixels, all taken from usable pictures."""
+
+    pictures: int
+    boxes: int
+    classes: Mapping[str, int]
+    width: Mapping[str, float]
+    height: Mapping[str, float]
+    boxes_per_picture: Mapping[str, float]
+    box_height: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All findings of a check. ``left_out`` counts pictures that bad_data=skip took out of the splits."""
+
+    errors: tuple[Finding, ...]
+    warnings: tuple[Finding, ...]
+    splits: Mapping[str, SplitStatistics]
+    classes: Mapping[str, int]
+    pictures: int
+    left_out: int
+    fingerprint: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether a training would start."""
+        return not self.errors
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "format_version": FORMAT_VERSION,
+            "ok": self.ok,
+            "errors": [_finding(finding) for finding in self.errors],
+            "warnings": [_finding(finding) for finding in self.warnings],
+            "splits": {name: split.pictures for name, split in self.splits.items()},
+            "classes": dict(self.classes),
+            "pictures": self.pictures,
+            "left_out": self.left_out,
+            "fingerprint": self.fingerprint,
+            "statistics": {name: asdict(split) for name, split in self.splits.items()},
+        }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    line = {"line": finding.line} if finding.line else {}
+    return {"file": finding.file, **line, "code": finding.code, "message": finding.message}
+
+
+def split_statistics(pictures: Sequence[Picture], classes: Sequence[str]) -> SplitStatistics:
+    """Count ``pictures``; every one of ``classes`` has a key, also with no box."""
+    boxes = [box for picture in pictures for box in picture.boxes]
+    counts = Counter(box.label for box in boxes)
+    return SplitStatistics(
+        pictures=len(pictures),
+        boxes=len(boxes),
+        classes={name: counts[name] for name in classes},
+        width=_range([picture.width for picture in pictures]),
+        height=_range([picture.height for picture in pictures]),
+        boxes_per_picture=_range([len(picture.boxes) for picture in pictures]),
+        box_height=_percentiles([box.height for box in boxes]),
+    )
+
+
+def _range(values: Sequence[float]) -> dict[str, float]:
+    if not values:
+        return {}
+    return {"minimum": min(values), "median": statistics.median(values), "maximum": max(values)}
+
+
+def _percentiles(values: Sequence[float]) -> dict[str, float]:
+    """Nearest-rank percentiles: each is a height that occurs."""
+    ordered = sorted(values)
+    if not ordered:
+        return {}
+    return {f"p{percent}": ordered[max(0, -(-percent * len(ordered) // 100) - 1)] for percent in (5, 50, 95)}
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Tables on a terminal, plain lines elsewhere; findings are one line each in both."""
+    for kind, findings in (("error", report.errors), ("warning", report.warnings)):
+        for finding in findings:
+            console.print(f"{kind}: {finding}", markup=False, highlight=False, soft_wrap=True)
+    if report.splits and console.is_terminal:
+        console.print(_split_table(report))
+        console.print(_class_table(report))
+    else:
+        for line in _plain_lines(report):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(summary(report), markup=False, highlight=False, soft_wrap=True)
+
+
+def summary(report: Report) -> str:
+    """One line: what was found and whether a training would start."""
+    left_out = f", {report.left_out} left out" if report.left_out else ""
+    counts = (
+        f"{report.pictures} pictures{left_out}, {len(report.errors)} errors, {len(report.warnings)} warnings"
+    )
+    return f"dataset {'accepted' if report.ok else 'rejected'}: {counts}"
+
+
+def _cells(split: SplitStatistics) -> Iterator[str]:
+    yield str(split.pictures)
+    yield str(split.boxes)
+    for values in (split.width, split.height, split.boxes_per_picture, split.box_height):
+        yield " / ".join(f"{value:g}" for value in values.values()) or "-"
+
+
+_COLUMNS = ("pictures", "boxes", "width px", "height px", "boxes a picture", "box height px p5/p50/p95")
+
+
+def _split_table(report: Report) -> Table:
+    table = Table("split", *_COLUMNS)
+    for name, split in report.splits.items():
+        table.add_row(name, *_cells(split))
+    return table
+
+
+def _class_table(report: Report) -> Table:
+    table = Table("class", *report.splits)
+    for name in report.classes:
+        table.add_row(name, *(str(split.classes[name]) for split in report.splits.values()))
+    return table
+
+
+def _plain_lines(report: Report) -> Iterator[str]:
+    for name, split in report.splits.items():
+        cells = zip(_COLUMNS, _cells(split), strict=True)
+        yield f"split {name}: " + ", ".join(f"{column} {cell}" for column, cell in cells)
+        yield f"classes {name}: " + ", ".join(f"{label} {count}" for label, count in split.classes.items())

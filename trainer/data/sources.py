@@ -1,0 +1,188 @@
+"""Which pictures each split asks for: shares are drawn, list files and sub-folders are read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path, PurePosixPath
+
+from trainer.data.findings import Finding
+from trainer.data.layout import (
+    Item,
+    Store,
+    escapes,
+    find_folders,
+    missing_folders,
+    normalize,
+    read_store,
+)
+from trainer.data.records import SPLIT_NAMES, SplitName
+from trainer.data.splits import draw_splits, group_function
+from trainer.parameters import DetectionParameters, Split
+
+LIST_FOLDERS = ("", "ImageSets", "ImageSets/Main")
+_CLASS_FLAG = re.compile(r"\s+(-1|0|1)$")  # VOC's own ImageSets/Main/<class>_train.txt: "000012 -1"
+
+
+@dataclass(slots=True)
+class Selection:
+    """The items of every split in use and what was found on the way; ``stores`` are the folders read."""
+
+    splits: dict[SplitName, list[Item]] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    stores: list[Store] = field(default_factory=list)
+    drawn: bool = False
+
+
+def split_sources(parameters: DetectionParameters) -> dict[SplitName, Split]:
+    """The source of every split, in the order train, validation, test; None where it is off."""
+    return {"train": parameters.train, "validation": parameters.validation, "test": parameters.test}
+
+
+def select(root: Path, parameters: DetectionParameters) -> Selection:
+    """Resolve the splits of the dataset in ``root``; faults are in the result, nothing is raised for them."""
+    if not root.is_dir():
+        finding = Finding(str(root), 0, "dataset-missing", "is no folder: name the dataset's folder")
+        return Selection(findings=[finding])
+    return _Selector(root, parameters).run()
+
+
+class _Selector:
+    """One pass over the split sources; the main folders are listed once, and only if a split needs them."""
+
+    def __init__(self, root: Path, parameters: DetectionParameters) -> None:
+        self.root = root
+        self.parameters = parameters
+        self.result = Selection()
+        self.pictures, self.annotations, self.notes = find_folders(root)
+        self._store: Store | None = None
+
+    def run(self) -> Selection:
+        shares: dict[SplitName, Fraction] = {}
+        for split, source in split_sources(self.parameters).items():
+            if isinstance(source, Fraction):
+                shares[split] = source
+            elif isinstance(source, str):
+                self.result.splits[split] = self._named(split, source)
+        self._check_same_source()
+        if shares:
+            self._draw(shares)
+        self.result.splits = {
+            name: self.result.splits[name] for name in SPLIT_NAMES if name in self.result.splits
+        }
+        return self.result
+
+    def _fault(self, file: str, code: str, message: str, line: int = 0) -> None:
+        finding = Finding(file, line, code, message)
+        if finding not in self.result.findings:
+            self.result.findings.append(finding)
+
+    def _main_store(self) -> Store | None:
+        if self.pictures is None or self.annotations is None:
+            for finding in missing_folders(self.pictures, self.annotations):
+                self._fault(finding.file, finding.code, finding.message)
+            return None
+        if self._store is None:
+            self.result.findings += self.notes
+            self._store = self._read(self.pictures, self.annotations)
+        return self._store
+
+    def _read(self, pictures: Path, annotations: Path) -> Store:
+        store = read_store(pictures, annotations, self.parameters.image_types)
+        self.result.stores.append(store)
+        return store
+
+    def _draw(self, shares: dict[SplitName, Fraction]) -> None:
+        store = self._main_store()
+        if store is None:
+            return
+        group = group_function(self.parameters.group_pattern)
+        named = {group(item.stem) for items in self.result.splits.values() for item in items}
+        free = {stem for stem in store.stems if group(stem) not in named}
+        drawn = draw_splits(free, shares, self.parameters.seed, group)
+        self.result.drawn = True
+        for split, stems in drawn.items():
+            self.result.splits[split] = [store.item(stem) for stem in stems]
+
+    def _named(self, split: SplitName, source: str) -> list[Item]:
+        if source.lower().endswith(".zip"):
+            self._fault(source, "split-archive", f"{split}: unpack the archive and name the folder instead")
+            return []
+        if source.lower().endswith(".txt"):
+            return self._from_list(split, source)
+        return self._from_folder(split, source)
+
+    def _from_list(self, split: SplitName, source: str) -> list[Item]:
+        tried = [self.root / folder / source for folder in LIST_FOLDERS]
+        path = next((path for path in tried if path.is_file()), None)
+        if path is None or escapes(path, self.root):
+            places = ", ".join(folder or "the dataset" for folder in LIST_FOLDERS)
+            remedy = f"looked in {places}; set {split} to a share such as 0.1" + (
+                "" if split == "train" else ' or to "" for none'
+            )
+            self._fault(source, "split-missing", f"{split}: no such list file: {remedy}")
+            return []
+        store = self._main_store()
+        return [] if store is None else list(self._list_items(path, store))
+
+    def _list_items(self, path: Path, store: Store) -> Iterator[Item]:
+        name = path.relative_to(self.root).as_posix()
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            self._fault(name, "split-unreadable", f"is no UTF-8 text (byte {error.start + 1})")
+            return
+        seen: dict[str, int] = {}
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            stem = self._stem(line.strip(), store)
+            if stem in seen:
+                self._fault(name, "id-repeated", f"{stem!r} stands on line {seen[stem]} already", number)
+                continue
+            seen[stem] = number
+            yield store.item(stem, name, number)
+
+    def _stem(self, text: str, store: Store) -> str:
+        """The stem a list entry means: with or without folder, suffix and VOC's class flag."""
+        entry = normalize(PurePosixPath(text.replace("\\", "/")).name)
+        for candidate in (entry, _CLASS_FLAG.sub("", entry)):
+            suffix = PurePosixPath(candidate).suffix
+            bare = candidate.removesuffix(suffix)
+            if candidate in store.stems:
+                return candidate
+            if bare in store.stems and suffix.lower() in (*self.parameters.image_types, ".xml"):
+                return bare
+        return entry
+
+    def _from_folder(self, split: SplitName, source: str) -> list[Item]:
+        folders = None if escapes(self.root / source, self.root) else self._split_folders(source)
+        if folders is None:
+            hint = f"expected {source} with pictures and annotations, or a folder {source} among the pictures"
+            self._fault(source, "split-missing", f"{split}: no such sub-folder: {hint}")
+            return []
+        store = self._read(*folders)
+        return [store.item(stem) for stem in sorted(store.stems)]
+
+    def _split_folders(self, source: str) -> tuple[Path, Path] | None:
+        """<split>/Images + <split>/Annotations; Images/<split> + Annotations[/<split>]; all in <split>."""
+        own = self.root / source
+        if own.is_dir():
+            pictures, annotations, _ = find_folders(own)
+            if pictures is not None and annotations is not None:
+                return pictures, annotations
+        if self.pictures is not None and self.annotations is not None and (self.pictures / source).is_dir():
+            nested = self.annotations / source
+            return self.pictures / source, nested if nested.is_dir() else self.annotations
+        return (own, own) if own.is_dir() else None
+
+    def _check_same_source(self) -> None:
+        for other in ("validation", "test"):
+            source = getattr(self.parameters, other)
+            if isinstance(source, str) and source == self.parameters.train:
+                self._fault(source, "split-same-source", f"is both train and {other}: use different pictures")
+        if isinstance(self.parameters.test, str) and self.parameters.test == self.parameters.validation:
+            message = "is both validation and test: the test figures are those the training was steered by"
+            self._fault(self.parameters.test, "split-shared", message)
