@@ -5,7 +5,7 @@ The models are frozen and refuse unknown keys. In YAML the keys are camelCase.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, model_validator
@@ -128,10 +128,10 @@ class Configuration(SpecModel):
     """Input artifact of the workflow -> dataset of this scenario."""
     parameters: Mapping[str, ParameterValue] = Field(default_factory=dict)
     """Parameters of the workflow; what is absent takes the catalogue's default."""
-    matrix: Mapping[str, Annotated[Sequence[ParameterValue], Field(min_length=1)]] = Field(default_factory=dict)
+    matrix: Mapping[str, Annotated[tuple[ParameterValue, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """Parameter -> values: one configuration for every combination."""
-    entries: Sequence[Annotated[Mapping[str, ParameterValue], Field(min_length=1)]] = Field(
-        default_factory=tuple, alias="list"
+    entries: tuple[Annotated[Mapping[str, ParameterValue], Field(min_length=1)], ...] = Field(
+        default=(), alias="list"
     )
     """One configuration for every entry, its values laid over `parameters`."""
 
@@ -156,7 +156,7 @@ class Execution(SpecModel):
 class BestOf(SpecModel):
     """The best model of some executions."""
 
-    of: Annotated[Sequence[Line], Field(min_length=1)]
+    of: Annotated[tuple[Line, ...], Field(min_length=1)]
     """Executions of this scenario."""
     metric: Line
     """Metric that decides, such as `mAP/allClasses`."""

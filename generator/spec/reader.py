@@ -184,7 +184,7 @@ class _Reader:
     def _key(self, event: yaml.Event, path: Path) -> str:
         self._judge(event)
         if isinstance(event, yaml.ScalarEvent):
-            if event.value == "<<" and event.style is None:
+            if event.value == "<<" and _is_plain(event):
                 self._refuse(event, "yaml-merge", "merge keys are not part of the spec language; write the values out")
             return str(self._checked(event))
         self._refuse(event, "yaml-key", "a key must be a plain word")
@@ -198,7 +198,7 @@ class _Reader:
 
     def _scalar(self, event: yaml.ScalarEvent) -> Any:
         text = self._checked(event)
-        return plain_scalar(text) if event.style is None or event.style == "" else text
+        return plain_scalar(text) if _is_plain(event) else text
 
 
 def plain_scalar(text: str) -> Any:
@@ -210,6 +210,10 @@ def plain_scalar(text: str) -> Any:
     if _INTEGER.fullmatch(text):
         return SourceInt(text) if len(text) <= 18 else SourceFloat(text)
     return SourceFloat(text) if _FLOAT.fullmatch(text) else text
+
+
+def _is_plain(event: yaml.ScalarEvent) -> bool:
+    return event.style in {None, ""}  # libyaml says "", PyYAML says None
 
 
 def _position(event: yaml.Event) -> Position:
