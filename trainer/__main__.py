@@ -1,6 +1,6 @@
 """``python -m trainer``: what the container runs, and the same checks on any machine.
 
-Only the verbs that train or predict load torch; ``check``, ``parameters`` and ``draw-counters`` need Pillow at most.
+Only the verbs that train or predict load torch; the others run on a bare machine.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _parameters(options: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=2))
         return 0
     for row in rows:
-        print(f"{row['name']} = {row['default'] or '""'}  ({row['type']})  {row['description']}")
+        print(f"{row['name']} = {row['default']}  ({row['type']})\n    {row['description']}")
     return 0
 
 

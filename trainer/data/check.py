@@ -109,12 +109,11 @@ def _untrained(train: Iterable[Picture], classes: tuple[str, ...]) -> list[Findi
 
 def _folder_notes(root: Path, selection: Selection) -> list[Finding]:
     """Files of no picture type, and pictures that nobody asked for."""
-    notes = []
-    for store in selection.stores:
-        for path in (path for paths in store.ignored.values() for path in paths):
-            notes.append(
-                Finding(path.relative_to(root).as_posix(), 0, "file-ignored", "is of none of image_types")
-            )
+    ignored = sorted(path for store in selection.stores for paths in store.ignored.values() for path in paths)
+    notes = [
+        Finding(path.relative_to(root).as_posix(), 0, "file-ignored", "is of none of image_types")
+        for path in ignored
+    ]
     asked = {path for items in selection.splits.values() for item in items for path in item.pictures}
     present = {path for store in selection.stores for paths in store.pictures.values() for path in paths}
     if (rest := sorted(present - asked)) and not selection.drawn:

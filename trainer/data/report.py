@@ -112,11 +112,14 @@ def print_report(report: Report, console: Console) -> None:
 
 def summary(report: Report) -> str:
     """One line: what was found and whether a training would start."""
-    left_out = f", {report.left_out} left out" if report.left_out else ""
-    counts = (
-        f"{report.pictures} pictures{left_out}, {len(report.errors)} errors, {len(report.warnings)} warnings"
-    )
-    return f"dataset {'accepted' if report.ok else 'rejected'}: {counts}"
+    parts = [counted(report.pictures, "usable picture")]
+    parts += [f"{report.left_out} left out"] if report.left_out else []
+    parts += [counted(len(report.errors), "error"), counted(len(report.warnings), "warning")]
+    return f"dataset {'accepted' if report.ok else 'rejected'}: {', '.join(parts)}"
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _cells(split: SplitStatistics) -> Iterator[str]:
