@@ -1,8 +1,8 @@
 """The web application: five read-only pages over a `ReadPort`.
 
-It shows what an attacker may have written (log lines, metric names, artifact names), so everything is escaped by
-the template engine, the content policy forbids scripts altogether, and only requests addressed to this machine are
-answered (a page elsewhere could otherwise reach it through a rebound name).
+It shows what an attacker may have written (log lines, metric names, artifact names), so everything is escaped
+by the template engine, the content policy forbids scripts altogether, and only requests addressed to this
+machine are answered (a page elsewhere could otherwise reach it through a rebound name).
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def _utc_now() -> datetime:
 def create_app(open_port: Callable[[], ReadPort], *, now: Callable[[], datetime] = _utc_now) -> FastAPI:
     """Build the application.
 
-    `open_port` is called once per request, so that a page never shows what an earlier one has read; `now` is the
-    clock that ages are counted from. Bind the server to 127.0.0.1: the pages have no login.
+    `open_port` is called once per request, so that a page never shows what an earlier one has read; `now` is
+    the clock that ages are counted from. Bind the server to 127.0.0.1: the pages have no login.
     """
     app = FastAPI(title="Corespec console", openapi_url=None, docs_url=None, redoc_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*HOSTS])

@@ -1,7 +1,7 @@
-"""Line charts as geometry: numbers in, coordinates out. The template `chart.html` only writes them down.
+"""Line charts as geometry: numbers in, coordinates out. The macro in `parts.html` only writes them down.
 
-Keeping the drawing in the template leaves the escaping of every name to Jinja, and the geometry testable without
-parsing SVG.
+Keeping the drawing in the template leaves the escaping of every name to Jinja, and the geometry testable
+without parsing SVG.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def line_chart(
 ) -> Chart:
     """Lay out one chart of "metric to steps".
 
-    `bounds` fixes the value axis (mAP lies in 0..1 whatever was measured) unless a value lies outside; without it
-    the axis begins at 0 where all values are positive, so that a loss is not shown larger than it is.
+    `bounds` fixes the value axis (mAP lies in 0..1 whatever was measured) unless a value lies outside;
+    without it the axis begins at 0 where all values are positive, so that a loss is not shown larger than it is.
     """
     drawn = [_finite(one) for one in series]
     drawn = [one for one in drawn if one.points]
@@ -116,8 +116,8 @@ def _axis(
 ) -> _Axis:
     low, high = scale.extent(values)
     hint_low, hint_high = hint
-    low = hint_low if low >= hint_low else low
-    high = hint_high if hint_high is not None and high <= hint_high else high
+    low = min(hint_low, low)
+    high = high if hint_high is None else max(hint_high, high)
     steps = scale.ticks(low, high, wanted)
     place = scale.Linear(steps[0], steps[-1], start, end)
     return _Axis(place, tuple(Tick(round(place(step), 2), scale.label(step)) for step in steps))

@@ -86,9 +86,11 @@ def chart_groups(values: Iterable[Metric]) -> tuple[ChartGroup, ...]:
     classes = [name for name in names if is_class(name)]
     other = [name for name in names if name != ALL_CLASSES and not is_class(name)]
     groups = (
-        ChartGroup("Mean average precision", False, _draw(series, [ALL_CLASSES] if ALL_CLASSES in series else [])),
+        ChartGroup(
+            "Mean average precision", False, _draw(series, [ALL_CLASSES] if ALL_CLASSES in series else [])
+        ),
         ChartGroup("Precision by class", True, _draw(series, classes, width=320, height=170)),
-        ChartGroup("Training", True, _draw(series, other, width=420, height=200)),
+        ChartGroup("Training", True, _draw(series, other, width=320, height=170)),
     )
     return tuple(group for group in groups if group.charts)
 
@@ -98,19 +100,27 @@ def overlay(executions: Sequence[tuple[str, Iterable[Metric]]], name: str = ALL_
     grouped = [(label, by_key(values)) for label, values in executions]
     split = common_split(name, [groups for _, groups in grouped], for_series=True)
     lines = [
-        charts.Series(label, _points(groups[name, split])) for label, groups in grouped if (name, split) in groups
+        charts.Series(label, _points(groups[name, split]))
+        for label, groups in grouped
+        if (name, split) in groups
     ]
-    return charts.line_chart(f"{name} ({split})" if split else name, lines, bounds=_bounds(name), height=280)
+    return charts.line_chart(
+        f"{name} ({split})" if split else name, lines, bounds=_bounds(name), width=1160, height=300
+    )
 
 
-def common_split(name: str, groups: Sequence[Mapping[Key, Sequence[Metric]]], *, for_series: bool = False) -> str:
-    """The split that the most executions have for `name`: comparing a test figure with a validation figure lies.
+def common_split(
+    name: str, groups: Sequence[Mapping[Key, Sequence[Metric]]], *, for_series: bool = False
+) -> str:
+    """The split that the most executions have for `name`; a test figure beside a validation figure would lie.
 
-    Among equals the test split wins for final figures; for a series the split with the most values wins, because
-    the test split is measured once.
+    Among equals the test split wins for final figures; for a series the split with the most values wins,
+    because the test split is measured once.
     """
 
-    candidates = sorted({split for group in groups for found, split in group if found == name}, key=_split_rank)
+    candidates = sorted(
+        {split for group in groups for found, split in group if found == name}, key=_split_rank
+    )
 
     def weight(split: str) -> tuple[int, int]:
         lists = [group[name, split] for group in groups if (name, split) in group]
@@ -121,15 +131,21 @@ def common_split(name: str, groups: Sequence[Mapping[Key, Sequence[Metric]]], *,
 
 def _points(values: Sequence[Metric]) -> tuple[tuple[float, float], ...]:
     return tuple(
-        (float(index if value.step is None else value.step), value.value) for index, value in enumerate(values)
+        (float(index if value.step is None else value.step), value.value)
+        for index, value in enumerate(values)
     )
 
 
 def _draw(
-    series: Mapping[str, Sequence[charts.Series]], names: Sequence[str], *, width: int = 860, height: int = 260
+    series: Mapping[str, Sequence[charts.Series]],
+    names: Sequence[str],
+    *,
+    width: int = 1160,
+    height: int = 260,
 ) -> tuple[charts.Chart, ...]:
     return tuple(
-        charts.line_chart(name, series[name], bounds=_bounds(name), width=width, height=height) for name in names
+        charts.line_chart(name, series[name], bounds=_bounds(name), width=width, height=height)
+        for name in names
     )
 
 

@@ -17,7 +17,11 @@ class Pages:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._environment = Environment(
-            loader=PackageLoader("console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+            loader=PackageLoader("console"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
         )
         self._environment.filters.update(
             age=lambda moment: text.age(moment, now()),

@@ -40,7 +40,10 @@ class AddressRow:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The state of one environment; `unreadable` names what could not be read, so a gap never looks like health."""
+    """The state of one environment.
+
+    `unreadable` names what could not be read, so that a gap never looks like health.
+    """
 
     environment: str
     revision: str

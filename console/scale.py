@@ -38,9 +38,8 @@ def extent(values: Iterable[float]) -> tuple[float, float]:
     return low, high
 
 
-def step_of(low: float, high: float, wanted: int) -> float:
-    """The round distance (1, 2, 2.5 or 5 times a power of ten) that gives about `wanted` ticks."""
-    rough = (high - low) / max(wanted, 1)
+def _round_up(rough: float) -> float:
+    """The next round distance: 1, 2, 2.5 or 5 times a power of ten."""
     magnitude = 10.0 ** math.floor(math.log10(rough))
     return next(
         (factor * magnitude for factor in _NICE_FACTORS if factor * magnitude >= rough), 10.0 * magnitude
@@ -52,10 +51,11 @@ def ticks(low: float, high: float, wanted: int = 5) -> tuple[float, ...]:
 
     An interval too small or too large for its ticks to differ as floats is answered by its two ends.
     """
-    if not low < high or not math.isfinite(high - low):
+    rough = (high - low) / max(wanted, 1)
+    if not 0 < rough < math.inf:
         return (low, high)
-    step = step_of(low, high, wanted)
-    if step == 0.0 or low + step == low or high + step == high:
+    step = _round_up(rough)
+    if low + step == low or high + step == high:
         return (low, high)
     first, last = math.floor(low / step), math.ceil(high / step)
     return tuple(index * step for index in range(first, last + 1))

@@ -78,7 +78,9 @@ def training(rate: float, steps: int, total: int, *, best: float) -> tuple[Metri
     return tuple(values)
 
 
-def detail(run_id: str, name: str, status: str, hours: float, rate: str, **times: datetime) -> ExecutionDetail:
+def detail(
+    run_id: str, name: str, status: str, hours: float, rate: str, **times: datetime
+) -> ExecutionDetail:
     """One execution of the meter-reading scenario, created `hours` before now."""
     run = Execution(
         id=run_id,
@@ -97,8 +99,15 @@ def detail(run_id: str, name: str, status: str, hours: float, rate: str, **times
         if status == "COMPLETED"
         else ()
     )
-    parameters = {"base_learning_rate": rate, "batch_size": "12", "maximum_training_steps": "600", "seed": "1337"}
-    data = ArtifactLink("datain", "meter-digits--3fe9a1c07b52", "dataset", "ai://default/meter-reading/3fe9a1c07b52")
+    parameters = {
+        "base_learning_rate": rate,
+        "batch_size": "12",
+        "maximum_training_steps": "600",
+        "seed": "1337",
+    }
+    data = ArtifactLink(
+        "datain", "meter-digits--3fe9a1c07b52", "dataset", "ai://default/meter-reading/3fe9a1c07b52"
+    )
     return ExecutionDetail(run, parameters, (data,), outputs)
 
 
@@ -121,7 +130,14 @@ def port() -> CannedPort:
     rows = (
         AddressRow("dataset.meter-digits", "Synced", "Healthy", "Uploaded", "", NOW - timedelta(days=2)),
         AddressRow(
-            "execution.baseline", "Synced", "Healthy", "Completed", "", NOW - timedelta(hours=3), 0.962, done.execution.id
+            "execution.baseline",
+            "Synced",
+            "Healthy",
+            "Completed",
+            "",
+            NOW - timedelta(hours=3),
+            0.962,
+            done.execution.id,
         ),
         AddressRow(
             "execution.fast",
@@ -145,7 +161,10 @@ def port() -> CannedPort:
         ),
     )
     lines = [
-        LogLine(NOW - timedelta(seconds=180 - second), f"step {2 * second} of 600  loss {3 / (1 + second):.3f}  eta 0:02:10")
+        LogLine(
+            NOW - timedelta(seconds=180 - second),
+            f"step {2 * second} of 600  loss {3 / (1 + second):.3f}  eta 0:02:10",
+        )
         for second in range(180)
     ]
     return CannedPort(
