@@ -10,7 +10,9 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from importlib.metadata import version
 from types import ModuleType
+from typing import Annotated
 
 import typer
 
@@ -40,18 +42,29 @@ VERBS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code; never raises for a fault of the user or of the outside world."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = [word for word in words if word != "--verbose"]  # accepted before and after the verb
+    try:
+        result = _run(arguments)
+    except families() as error:  # evaluated only when something was raised, so it costs --help nothing
+        if arguments != words:
+            output.trace(error)
+        failure = explain(error)
+        output.fail(failure, as_json=output.wants_json(arguments))
+        return failure.code
+    return result
+
+
+def _run(arguments: list[str]) -> int:
     command = typer.main.get_command(build(arguments))
     try:
         result = command.main(args=arguments, prog_name="corespec", standalone_mode=False)
     except typer.Abort:
-        result = ExitCode.INTERRUPTED
+        raise KeyboardInterrupt from None
     except typer.TyperException as usage:
-        return _fail(CommandError(usage.format_message(), remedy=USAGE), arguments)
-    except families() as error:  # evaluated only when something was raised, so it costs --help nothing
-        return _fail(error, arguments)
-    if result == ExitCode.INTERRUPTED:
-        return _fail(KeyboardInterrupt(), arguments)
+        raise CommandError(usage.format_message(), remedy=USAGE) from None
+    if result == ExitCode.INTERRUPTED:  # typer turns Ctrl-C into this code
+        raise KeyboardInterrupt
     return int(result or 0)
 
 
@@ -84,26 +97,24 @@ def _register(app: typer.Typer, verb: str, summary: str, module: ModuleType) -> 
         app.command(verb, short_help=summary)(command)
 
 
-def _root(
-    version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True),
-) -> None:
-    if version:
-        from importlib.metadata import version as installed
-
-        typer.echo(f"corespec {installed('corespec')}")
+def _print_version(asked: bool) -> None:
+    if asked:
+        output.say(f"corespec {version('corespec')}")
         raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show where an error came from.")] = False,
+) -> None:
+    """Options of every verb; `main` has read them already."""
+    del version, verbose
 
 
 def _unloaded() -> None:
     """Stands for a verb that was not asked for."""
-
-
-def _fail(error: BaseException, arguments: Sequence[str]) -> int:
-    failure = explain(error)
-    if "--verbose" in arguments:
-        output.trace(error)
-    output.fail(failure, as_json=output.wants_json(arguments))
-    return int(failure.code)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 The families of the rooms below carry their own meaning; this module only knows where to look for it:
 
     generator.InputError          the specs or the catalogue are at fault                2
-    generator.RepositoryError     Git: 1 when it may pass, 2 when it will not            1 or 2
+    generator.GeneratorError      Git, references: 1 when it may pass, 2 when it will not
     reconciler.ReconcilerError    each class states its own                              1, 2, 4 or 5
     CommandError                  what only the command line itself can find             its own
     usage (typer)                 unknown verb, option or value                          2
@@ -58,22 +58,20 @@ class Failure:
         error: dict[str, Any] = {"kind": self.kind, "message": self.message}
         if self.details:
             error["diagnostics"] = [dict(detail) for detail in self.details]
-        return {"format_version": "1.0", "exit_code": int(self.code), "error": error}
+        return {"exit_code": int(self.code), "error": error}
 
 
 def families() -> tuple[type[BaseException], ...]:
     """Every class that `explain` can explain; importing the rooms is left until something was raised."""
-    from generator.errors import InputError, RepositoryError
-
+    from generator.errors import GeneratorError
     from reconciler.errors import ReconcilerError
 
-    return (CommandError, InputError, RepositoryError, ReconcilerError, OSError, KeyboardInterrupt)
+    return (CommandError, GeneratorError, ReconcilerError, OSError, KeyboardInterrupt)
 
 
 def explain(error: BaseException) -> Failure:
     """The failure that `error`, one of `families()`, stands for."""
-    from generator.errors import InputError, RepositoryError
-
+    from generator.errors import GeneratorError, InputError
     from reconciler.errors import ReconcilerError
 
     kind = type(error).__name__
@@ -81,7 +79,7 @@ def explain(error: BaseException) -> Failure:
         case InputError():
             details = tuple(asdict(found) for found in error.diagnostics)
             return Failure(ExitCode.REJECTED, kind, "\n".join(map(str, error.diagnostics)), details)
-        case RepositoryError():
+        case GeneratorError():
             code = ExitCode.FAILURE if error.transient else ExitCode.REJECTED
             return Failure(code, kind, str(error))
         case ReconcilerError():

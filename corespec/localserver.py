@@ -1,4 +1,4 @@
-"""The AI Core of this machine as a process: started detached, found again by its pid file, stopped by a signal.
+"""The AI Core of this machine as a process: started detached, found by its pid file, stopped by a signal.
 
 Corespec knows it like any foreign server: by `python -m localcore`, the files it writes into its data folder
 (`localcore.pid`, `localcore.log`) and its HTTP address. Nothing of it is imported.

@@ -29,5 +29,4 @@ Catalog = Annotated[
     typer.Option("--catalog", metavar="DIR", help="A folder of workflows of your own; repeatable."),
 ]
 Output = Annotated[Format, typer.Option("--output", "-o", help="Print for people, or as versioned JSON.")]
-Verbose = Annotated[bool, typer.Option("--verbose", help="Show where an error came from.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

@@ -9,7 +9,7 @@ import typer
 
 from corespec import localserver, output
 from corespec.errors import ExitCode
-from corespec.options import Directory, Environment, Format, Output, Verbose
+from corespec.options import Directory, Environment, Format, Output
 
 group = typer.Typer(no_args_is_help=True, help="The AI Core of this machine.")
 
@@ -30,7 +30,6 @@ def up(
     data: Data = None,
     port: Port = None,
     form: Output = Format.TEXT,
-    verbose: Verbose = False,
 ) -> int:
     """Start it in the background and wait until it answers; do nothing when it runs already."""
     server, started = localserver.start(_data(directory, environment, data), port)
@@ -50,7 +49,6 @@ def status(
     environment: Environment = None,
     data: Data = None,
     form: Output = Format.TEXT,
-    verbose: Verbose = False,
 ) -> int:
     """Say whether it runs and where; exit code 4 when it does not."""
     folder = _data(directory, environment, data)
@@ -70,7 +68,6 @@ def down(
     environment: Environment = None,
     data: Data = None,
     form: Output = Format.TEXT,
-    verbose: Verbose = False,
 ) -> int:
     """Stop it; its data stays."""
     folder = _data(directory, environment, data)

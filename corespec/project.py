@@ -1,0 +1,85 @@
+"""The project folder that a verb works on: which environment is meant, and what that resolves to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from corespec.errors import CommandError
+from generator.catalog import Workflow, load_catalog
+from generator.project import Project, load_project
+from generator.render import render
+from generator.spec.environment import Environment
+from generator.spec.resolve import Resolved, resolve
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """A loaded project with one environment of it chosen."""
+
+    project: Project
+    environment: Environment
+    catalog: Mapping[str, Workflow]
+
+    @property
+    def name(self) -> str:
+        return self.environment.metadata.name
+
+    def resolve(self) -> Resolved:
+        """The environment's desired state; raises InputError."""
+        return resolve(self.project, self.name, self.catalog)
+
+    def render(self) -> dict[str, bytes]:
+        """What `rendered/` has to hold for this environment; raises InputError."""
+        return render(self.resolve())
+
+
+def load(directory: Path, environment: str | None, catalog: Sequence[Path] | None) -> Workplace:
+    """Load the project in `directory`; InputError for bad specs, CommandError for an unclear -e."""
+    root = project_root(directory)
+    workflows = load_catalog(catalog or ())
+    project = load_project(root)
+    return Workplace(project, project.environments[choose(project.environments, environment)], workflows)
+
+
+def project_root(directory: Path) -> Path:
+    """The absolute project folder; raises CommandError for a folder without specs/."""
+    root = directory.resolve()
+    if not (root / "specs").is_dir():
+        raise CommandError(
+            f"{directory} is no project folder: it holds no specs/",
+            remedy="Go to yours, name it with -C DIR, or make one: `corespec init DIR`.",
+        )
+    return root
+
+
+def choose(environments: Mapping[str, Environment], asked: str | None) -> str:
+    """The environment that is meant: the one asked for, else the only one, else `local`."""
+    known = ", ".join(sorted(environments)) or "none"
+    if asked is not None:
+        if asked not in environments:
+            raise CommandError(
+                f"there is no environment `{asked}`", remedy=f"specs/environments/ has: {known}."
+            )
+        return asked
+    if len(environments) == 1:
+        return next(iter(environments))
+    if "local" in environments:
+        return "local"
+    raise CommandError("which environment?", remedy=f"Name one with -e: specs/environments/ has: {known}.")
+
+
+def local_data(directory: Path, environment: str | None) -> Path:
+    """The local AI Core's data folder that the environment names; `.corespec/local` without a project."""
+    if environment is None and not (directory / "specs").is_dir():
+        return directory.resolve() / ".corespec" / "local"
+    place = load(directory, environment, None)
+    data = place.environment.ai_core.data
+    if data is None:
+        connection = place.environment.ai_core.connection
+        raise CommandError(
+            f"environment `{place.name}` is not local: its connection is `{connection}`",
+            remedy="Name a local one with -e, or a data folder with --data DIR.",
+        )
+    return (place.project.root / data).resolve()
