@@ -1,0 +1,187 @@
+"""The compact anchor-free detector in plain PyTorch, small enough to train on two cores.
+
+A residual backbone (strides 2 to 32), a feature pyramid at strides 8, 16 and 32, and one head whose
+convolutions are shared by the levels while each level keeps its own normalisation, as in RTMDet
+(arXiv 2212.07784): objects of every size teach the same filters. Distances to the four sides are
+predicted as distributions (arXiv 2006.04388), which localises better than plain regression.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+STRIDES = (8, 16, 32)
+"""Pixels between two neighbouring prediction points, one entry per pyramid level."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """What the shape of the network depends on; stored in ``model.json`` to rebuild it."""
+
+    classes: int
+    stem: int = 16
+    widths: tuple[int, ...] = (32, 64, 128, 192)
+    depths: tuple[int, ...] = (1, 2, 2, 1)
+    pyramid: int = 64
+    bins: int = 12
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready values."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
+        }
+
+
+class Predictions(NamedTuple):
+    """Raw outputs for a batch: N prediction points, all levels one after the other.
+
+    ``logits`` (B, N, classes); ``distributions`` (B, N, 4, bins), unnormalised; ``points`` (N, 2) x, y in
+    input pixels; ``strides`` (N,) in pixels.
+    """
+
+    logits: Tensor
+    distributions: Tensor
+    points: Tensor
+    strides: Tensor
+
+
+class ConvNorm(nn.Sequential):
+    """Convolution, batch normalisation and ReLU; ``stride`` 2 halves the map."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+            nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.03),
+            nn.ReLU(inplace=True),
+        )
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions around a shortcut; the second starts as the identity (its scale is zero)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = ConvNorm(channels, channels)
+        self.second = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.norm = nn.BatchNorm2d(channels, eps=1e-3, momentum=0.03)
+        nn.init.zeros_(self.norm.weight)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return functional.relu(inputs + self.norm(self.second(self.first(inputs))), inplace=True)
+
+
+class Backbone(nn.Module):
+    """Pictures (B, 3, H, W) to feature maps at strides 8, 16 and 32."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.stem = ConvNorm(3, config.stem, stride=2)
+        widths = (config.stem, *config.widths)
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                ConvNorm(widths[i], widths[i + 1], stride=2), *(Residual(widths[i + 1]) for _ in range(depth))
+            )
+            for i, depth in enumerate(config.depths)
+        )
+
+    def forward(self, pictures: Tensor) -> list[Tensor]:
+        features = self.stem(pictures)
+        maps = []
+        for stage in self.stages:
+            features = stage(features)
+            maps.append(features)
+        return maps[-len(STRIDES) :]
+
+
+class Pyramid(nn.Module):
+    """Top-down feature pyramid: every level gets ``width`` channels and the context of those above it."""
+
+    def __init__(self, inputs: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(ConvNorm(channels, width, kernel=1) for channels in inputs)
+        self.smooth = nn.ModuleList(ConvNorm(width, width) for _ in inputs)
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        merged: list[Tensor] = []
+        for level in reversed(range(len(maps))):
+            features = self.lateral[level](maps[level])
+            if merged:
+                features = features + functional.interpolate(merged[0], scale_factor=2.0, mode="nearest")
+            merged.insert(0, self.smooth[level](features))
+        return merged
+
+
+class Tower(nn.Module):
+    """Two 3x3 convolutions shared by all levels, each level with its own normalisation."""
+
+    def __init__(self, width: int, levels: int, depth: int = 2) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList(nn.Conv2d(width, width, 3, 1, 1, bias=False) for _ in range(depth))
+        self.norms = nn.ModuleList(
+            nn.ModuleList(nn.BatchNorm2d(width, eps=1e-3, momentum=0.03) for _ in range(depth))
+            for _ in range(levels)
+        )
+
+    def forward(self, features: Tensor, level: int) -> Tensor:
+        norms = self.norms[level]
+        assert isinstance(norms, nn.ModuleList)
+        for convolution, norm in zip(self.convolutions, norms, strict=True):
+            features = functional.relu(norm(convolution(features)), inplace=True)
+        return features
+
+
+class CompactDetector(nn.Module):
+    """Pictures (B, 3, H, W), RGB 0-255 of any float type, H and W multiples of 32, to ``Predictions``."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = Backbone(config)
+        self.pyramid = Pyramid(config.widths[-len(STRIDES) :], config.pyramid)
+        self.class_tower = Tower(config.pyramid, len(STRIDES))
+        self.box_tower = Tower(config.pyramid, len(STRIDES))
+        self.classify = nn.Conv2d(config.pyramid, config.classes, 1)
+        self.locate = nn.Conv2d(config.pyramid, 4 * config.bins, 1)
+        self.register_buffer("mean", torch.full((1, 3, 1, 1), 114.0), persistent=False)
+        self.register_buffer("scale", torch.full((1, 3, 1, 1), 1 / 64.0), persistent=False)
+        # One point in a hundred is an object at the start (arXiv 1708.02002): the first losses stay small.
+        assert self.classify.bias is not None
+        nn.init.constant_(self.classify.bias, math.log(0.01 / 0.99))
+
+    def forward(self, pictures: Tensor) -> Predictions:
+        maps = self.pyramid(self.backbone((pictures - self.mean) * self.scale))
+        logits, distributions = [], []
+        for level, features in enumerate(maps):
+            logits.append(self.classify(self.class_tower(features, level)).flatten(2))
+            distributions.append(self.locate(self.box_tower(features, level)).flatten(2))
+        points, strides = prediction_points(pictures.shape[2], pictures.shape[3], pictures.device)
+        # Losses and decoding happen in float32 whatever the convolutions ran in.
+        return Predictions(
+            torch.cat(logits, 2).transpose(1, 2).float(),
+            torch.cat(distributions, 2).transpose(1, 2).float().unflatten(2, (4, self.config.bins)),
+            points,
+            strides,
+        )
+
+
+def prediction_points(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cell centres (N, 2) as x, y in pixels, and their strides (N,), level after level, row after row."""
+    points, strides = [], []
+    for stride in STRIDES:
+        ys = (torch.arange(height // stride, device=device) + 0.5) * stride
+        xs = (torch.arange(width // stride, device=device) + 0.5) * stride
+        grid_y, grid_x = torch.meshgrid(ys, xs, indexing="ij")
+        level = torch.stack((grid_x, grid_y), dim=-1).reshape(-1, 2)
+        points.append(level)
+        strides.append(torch.full((level.shape[0],), float(stride), device=device))
+    return torch.cat(points), torch.cat(strides)

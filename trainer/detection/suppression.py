@@ -1,0 +1,82 @@
+"""From raw boxes and scores to detections: threshold, non-maximum suppression, cut. NumPy only.
+
+Training, evaluation and ONNX Runtime all pass through here, so the figures of the training are the
+figures of the prediction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """K detections of one picture, best first: boxes (K, 4), scores (K,), class indices (K,)."""
+
+    boxes: Floats
+    scores: Floats
+    labels: Integers
+
+    def above(self, threshold: float) -> Detections:
+        """Those with a score of at least ``threshold``."""
+        kept = self.scores >= threshold
+        return Detections(self.boxes[kept], self.scores[kept], self.labels[kept])
+
+
+def pairwise_overlap(first: Floats, second: Floats) -> Floats:
+    """Intersection over union of every pair: (K, 4), (L, 4) to (K, L)."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    overlap = np.clip(high - low, 0, None).prod(-1)
+    union = _areas(first)[:, None] + _areas(second)[None, :] - overlap
+    return (overlap / np.maximum(union, 1e-9)).astype(np.float32)
+
+
+def _areas(boxes: Floats) -> Floats:
+    return np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(-1).astype(np.float32)
+
+
+def detect(
+    boxes: Floats,
+    scores: Floats,
+    *,
+    class_agnostic: bool,
+    threshold: float = 0.01,
+    overlap: float | None = None,
+    limit: int = 100,
+) -> Detections:
+    """Detections among N predictions of one picture: boxes (N, 4), scores (N, classes).
+
+    Class-agnostic: every point stands for its best class and overlapping boxes of any class exclude
+    each other (IoU 0.5): one wheel shows one digit. Otherwise each class is judged alone (IoU 0.6).
+    """
+    if class_agnostic:
+        labels = scores.argmax(1)
+        points = np.flatnonzero(scores.max(1) >= threshold)
+        labels = labels[points]
+    else:
+        points, labels = np.nonzero(scores >= threshold)
+    values = scores[points, labels]
+    best = np.argsort(-values, kind="stable")[:1000]
+    candidates = Detections(boxes[points[best]], values[best], labels[best].astype(np.int64))
+    limit_overlap = overlap if overlap is not None else (0.5 if class_agnostic else 0.6)
+    kept = _suppress(candidates, limit_overlap, class_agnostic)[:limit]
+    return Detections(candidates.boxes[kept], candidates.scores[kept], candidates.labels[kept])
+
+
+def _suppress(candidates: Detections, overlap: float, class_agnostic: bool) -> Integers:
+    """Greedy non-maximum suppression of candidates sorted by score: the ranks that stay."""
+    clashes = pairwise_overlap(candidates.boxes, candidates.boxes) > overlap
+    if not class_agnostic:
+        clashes &= candidates.labels[:, None] == candidates.labels[None, :]
+    alive = np.ones(len(candidates.scores), dtype=bool)
+    for rank in range(len(alive)):
+        if alive[rank]:
+            alive[rank + 1 :] &= ~clashes[rank, rank + 1 :]
+    return np.flatnonzero(alive).astype(np.int64)
