@@ -82,7 +82,7 @@ def line_chart(
     """Lay out one chart of "metric to steps".
 
     `bounds` fixes the value axis (mAP lies in 0..1 whatever was measured) unless a value lies outside;
-    without it the axis begins at 0 where all values are positive, so that a loss is not shown larger than it is.
+    without it the axis begins at 0 where all values are positive, so that a loss looks no larger than it is.
     """
     drawn = [_finite(one) for one in series]
     drawn = [one for one in drawn if one.points]
