@@ -17,7 +17,8 @@ from typing import Annotated
 import typer
 
 from corespec import output
-from corespec.errors import CommandError, ExitCode, explain, families
+from corespec.errors import CommandError, explain, families
+from reconciler.exitcode import ExitCode
 
 USAGE = "`corespec --help` lists the verbs, `corespec VERB --help` the options of one."
 

@@ -15,20 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from enum import IntEnum
 from typing import Any
 
-
-class ExitCode(IntEnum):
-    """What a verb ends with. Where several apply: 130 > 1 > 2 > 5 > 4 > 3 > 0."""
-
-    CONVERGED = 0
-    FAILURE = 1
-    REJECTED = 2
-    PENDING = 3
-    UNHEALTHY = 4
-    LOCKED = 5
-    INTERRUPTED = 130
+from reconciler.exitcode import ExitCode
 
 
 class CommandError(Exception):

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from corespec.errors import CommandError, ExitCode
+from corespec.errors import CommandError
+from reconciler.exitcode import ExitCode
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from corespec import output
-from corespec.errors import CommandError, ExitCode
+from corespec.errors import CommandError
+from reconciler.exitcode import ExitCode
 
 #: What the first word of a command stands for; everything else is looked up on PATH.
 _PROGRAMS = {

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from corespec import localserver, output
-from corespec.errors import ExitCode
 from corespec.options import Directory, Environment, Format, Output
+from reconciler.exitcode import ExitCode
 
 group = typer.Typer(no_args_is_help=True, help="The AI Core of this machine.")
 
@@ -59,7 +59,7 @@ def status(
         output.say(f"The local AI Core is up: {server.url} (process {server.pid}, data {server.data})")
     else:
         output.say(f"No local AI Core is running on {folder}. `corespec local up` starts one.")
-    return ExitCode.CONVERGED if server else ExitCode.UNHEALTHY
+    return ExitCode.CONVERGED if server else ExitCode.NOT_HEALTHY
 
 
 @group.command("down")

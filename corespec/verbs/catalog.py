@@ -1,0 +1,110 @@
+"""`corespec catalog list|show`: what specs can use, as `aicore-content list|show` told it once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+
+from corespec import output
+from corespec.errors import CommandError
+from corespec.options import Catalog, Format, Output
+from generator.catalog import ArtifactPort, Parameter, Workflow, load_catalog
+from reconciler.exitcode import ExitCode
+
+group = typer.Typer(no_args_is_help=True, help="The workflows that specs can use.")
+
+
+@group.command("list")
+def list_(catalog: Catalog = None, form: Output = Format.TEXT) -> int:
+    """One row for each workflow."""
+    workflows = load_catalog(catalog or ())
+    if form is Format.JSON:
+        output.emit({"workflows": [_summary(workflow) for workflow in workflows.values()]})
+        return ExitCode.CONVERGED
+    table = _table("workflow", "kind", "parameters", "title")
+    for workflow in workflows.values():
+        table.add_row(workflow.name, workflow.kind, str(len(workflow.parameters)), workflow.title)
+    output.console().print(table)
+    return ExitCode.CONVERGED
+
+
+@group.command("show")
+def show(
+    workflow: Annotated[str, typer.Argument(help="Name of the workflow.")],
+    catalog: Catalog = None,
+    form: Output = Format.TEXT,
+) -> int:
+    """Everything about one workflow: its artifacts, its parameters with type, default, range and meaning."""
+    workflows = load_catalog(catalog or ())
+    if workflow not in workflows:
+        known = ", ".join(workflows)
+        raise CommandError(f"the catalogue has no workflow `{workflow}`", remedy=f"It has: {known}.")
+    found = workflows[workflow]
+    if form is Format.JSON:
+        output.emit(_summary(found) | _details(found))
+    else:
+        _print(found)
+    return ExitCode.CONVERGED
+
+
+def _print(workflow: Workflow) -> None:
+    console = output.console()
+    console.print(f"[bold]{workflow.name}[/bold]  {workflow.title}")
+    console.print(workflow.description.strip() + "\n")
+    artifacts = _table("artifact", "", "kind", "path", "meaning")
+    for direction, ports in (("in", workflow.inputs), ("out", workflow.outputs)):
+        for name, port in ports.items():
+            artifacts.add_row(name, direction, port.kind, port.path, port.description)
+    console.print(artifacts)
+    parameters = _table("parameter", "type", "default", "legal", "meaning")
+    for parameter in workflow.parameters.values():
+        origin = "" if parameter.origin == "corespec" else f" [dim]({parameter.origin})[/dim]"
+        parameters.add_row(
+            parameter.name,
+            parameter.type,
+            parameter.default or '""',
+            _legal(parameter),
+            parameter.description + origin,
+        )
+    console.print(parameters)
+
+
+def _legal(parameter: Parameter) -> str:
+    if parameter.choices:
+        return " | ".join(parameter.choices)
+    low, high = parameter.minimum, parameter.maximum
+    if low is None and high is None:
+        return ""
+    return f"{'' if low is None else f'{low:g}'} … {'' if high is None else f'{high:g}'}"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _summary(workflow: Workflow) -> dict[str, Any]:
+    return {
+        "name": workflow.name,
+        "title": workflow.title,
+        "kind": workflow.kind,
+        "description": workflow.description,
+    }
+
+
+def _details(workflow: Workflow) -> dict[str, Any]:
+    return {
+        "inputs": _ports(workflow.inputs),
+        "outputs": _ports(workflow.outputs),
+        "parameters": [parameter.model_dump(mode="json") for parameter in workflow.parameters.values()],
+    }
+
+
+def _ports(ports: Mapping[str, ArtifactPort]) -> dict[str, Any]:
+    return {name: port.model_dump(mode="json") for name, port in ports.items()}
