@@ -43,20 +43,16 @@ def load(directory: Path, environment: str | None, catalog: Sequence[Path] | Non
     return Workplace(project, project.environments[choose(project.environments, environment)], workflows)
 
 
-def load_all(directory: Path, environment: str | None, catalog: Sequence[Path] | None) -> list[Workplace]:
+def load_all(directory: Path, asked: str | None, catalog: Sequence[Path] | None) -> list[Workplace]:
     """Every environment of the project, or the one that was asked for; at least one."""
-    if environment is not None:
-        return [load(directory, environment, catalog)]
+    if asked is not None:
+        return [load(directory, asked, catalog)]
     workflows = load_catalog(catalog or ())
     project = load_project(project_root(directory))
     if not project.environments:
-        raise CommandError(
-            "the project has no environment",
-            remedy="Add one as specs/environments/local.yaml (kind: Environment).",
-        )
-    return [
-        Workplace(project, project.environments[name], workflows) for name in sorted(project.environments)
-    ]
+        raise CommandError("the project has no environment", remedy="Add specs/environments/local.yaml.")
+    named = sorted(project.environments.items())
+    return [Workplace(project, environment, workflows) for _, environment in named]
 
 
 def project_root(directory: Path) -> Path:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from corespec import output
@@ -54,22 +55,18 @@ def show(
 def _print(workflow: Workflow) -> None:
     console = output.console()
     console.print(f"[bold]{workflow.name}[/bold]  {workflow.title}")
-    console.print(workflow.description.strip() + "\n")
+    console.print(escape(workflow.description.strip()) + "\n")
     artifacts = _table("artifact", "", "kind", "path", "meaning")
     for direction, ports in (("in", workflow.inputs), ("out", workflow.outputs)):
         for name, port in ports.items():
-            artifacts.add_row(name, direction, port.kind, port.path, port.description)
+            artifacts.add_row(name, direction, port.kind, port.path, escape(port.description))
     console.print(artifacts)
     parameters = _table("parameter", "type", "default", "legal", "meaning")
     for parameter in workflow.parameters.values():
         origin = "" if parameter.origin == "corespec" else f" [dim]({parameter.origin})[/dim]"
-        parameters.add_row(
-            parameter.name,
-            parameter.type,
-            parameter.default or '""',
-            _legal(parameter),
-            parameter.description + origin,
-        )
+        meaning = escape(parameter.description) + origin
+        default = escape(parameter.default or '""')
+        parameters.add_row(parameter.name, parameter.type, default, _legal(parameter), meaning)
     console.print(parameters)
 
 

@@ -19,7 +19,8 @@ def run(
 ) -> int:
     """Check every spec, its references and its parameters; render every environment and lint what comes out.
 
-    Needs no network and no credentials. Exit code 2 with one line for each error: path:line:column: code: message.
+    Needs no network and no credentials. Exit code 2 with one line for each error:
+    path:line:column: code: message.
     """
     places = load_all(directory, environment, catalog)
     found: list[Diagnostic] = []
