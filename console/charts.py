@@ -114,10 +114,9 @@ class _Axis:
 def _axis(
     values: list[float], hint: tuple[float, float | None], start: float, end: float, *, wanted: int
 ) -> _Axis:
-    low, high = scale.extent(values)
-    hint_low, hint_high = hint
-    low = min(hint_low, low)
-    high = high if hint_high is None else max(hint_high, high)
+    low, high = (
+        scale.extent([*values, *(bound for bound in hint if bound is not None)]) if values else (0.0, 1.0)
+    )
     steps = scale.ticks(low, high, wanted)
     place = scale.Linear(steps[0], steps[-1], start, end)
     return _Axis(place, tuple(Tick(round(place(step), 2), scale.label(step)) for step in steps))

@@ -82,6 +82,10 @@ def chart_groups(values: Iterable[Metric]) -> tuple[ChartGroup, ...]:
     series: dict[str, list[charts.Series]] = defaultdict(list)
     for (name, split), group in by_key(values).items():
         series[name].append(charts.Series(split or name, _points(group)))
+    for lines in series.values():
+        lines.sort(
+            key=lambda line: -len(line.points)
+        )  # the curve takes the first style, the single test figure the next
     names = sorted(series, key=lambda name: _order((name, "")))
     classes = [name for name in names if is_class(name)]
     other = [name for name in names if name != ALL_CLASSES and not is_class(name)]

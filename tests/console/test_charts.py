@@ -54,6 +54,12 @@ def test_bounds_hold_while_values_stay_inside() -> None:
     assert (chart.y_ticks[0].text, chart.y_ticks[-1].text) == ("0", "1")
 
 
+def test_a_single_value_is_drawn_against_the_same_bounds() -> None:
+    """One test figure stands on the same axis as a whole curve would."""
+    chart = line_chart("reading_accuracy", [Series("test", ((600.0, 0.9),))], bounds=(0.0, 1.0))
+    assert (chart.y_ticks[-1].text, chart.x_ticks[0].text, chart.x_ticks[-1].text) == ("1", "0", "600")
+
+
 def test_bounds_give_way_to_values_outside() -> None:
     """A value outside the expected interval is shown, not cut off."""
     chart = line_chart("mAP/7", [Series("validation", ((0.0, -100.0), (9.0, 0.2)))], bounds=(0.0, 1.0))

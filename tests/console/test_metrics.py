@@ -79,10 +79,10 @@ def test_charts_are_grouped_as_a_person_reads_them() -> None:
 
 
 def test_splits_of_a_metric_are_lines_of_one_chart() -> None:
-    """Validation and test stand in the same picture."""
+    """Validation and test stand in the same picture, the curve before the single figure."""
     values = [*series("mAP/allClasses", 0.1, 0.2), *series("mAP/allClasses", 0.3, split="test")]
     (group,) = metrics.chart_groups(values)
-    assert [line.name for line in group.charts[0].lines] == ["test", "validation"]
+    assert [line.name for line in group.charts[0].lines] == ["validation", "test"]
 
 
 def test_nothing_measured_means_no_charts() -> None:
