@@ -70,7 +70,7 @@ def parse(source: Source, model: type[Model]) -> Parsed[Model]:
     """Check a document against its model. Never raises for bad content."""
     if source.data is None:
         return Parsed(source, None, None, frozenset(), source.diagnostics)
-    wrong_kind = _kind_problem(source, model.__name__)
+    wrong_kind = _kind_problem(source, get_args(model.model_fields["kind"].annotation)[0])
     if wrong_kind:
         return Parsed(source, None, None, frozenset(), (*source.diagnostics, wrong_kind))
     try:

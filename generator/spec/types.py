@@ -114,6 +114,7 @@ DockerSecretName = _name(
     r"(?=.{1,63}$)[a-z0-9](?:_?[a-z0-9.-]+)*[a-z0-9]|[a-z0-9]",
     "1 to 63 lower-case letters, digits, dots and hyphens (AI Core docker registry secret)",
 )
+ParameterName = _name(r"[A-Za-z_][A-Za-z0-9_]{0,63}", "1 to 64 letters, digits and underscores (it becomes a variable)")
 RepositoryName = _name(r"[a-z0-9-]{1,51}", "1 to 51 lower-case letters, digits and hyphens (AI Core repository)")
 ApplicationName = _name(r"[a-z0-9-]{3,54}", "3 to 54 lower-case letters, digits and hyphens (AI Core application)")
 InstanceType = _name(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "an instance type name (a Kubernetes label value)")

@@ -1,0 +1,123 @@
+"""A user's project folder: `specs/*.yaml` are scenarios, `specs/environments/*.yaml` are environments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from generator.catalog import Workflow
+from generator.errors import Diagnostic, InputError
+from generator.spec.document import Scenario
+from generator.spec.environment import Environment
+from generator.spec.findings import Findings
+from generator.spec.link import Linker
+from generator.spec.parse import Parsed, parse
+from generator.spec.reader import MAX_BYTES, Positions, read
+from generator.spec.resolve import missing_stores
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Project:
+    """All specs of a project.
+
+    `sources` maps a scenario's name to its file, and `environments/<name>` to an environment's; paths are relative
+    to `root` with `/` between their parts. `positions` maps a file to the places of its values, for diagnostics.
+    """
+
+    root: Path
+    scenarios: tuple[Scenario, ...]
+    environments: Mapping[str, Environment]
+    sources: Mapping[str, str]
+    positions: Mapping[str, Positions] = field(default_factory=dict, repr=False, compare=False)
+
+
+def load_project(root: Path, catalog: Mapping[str, Workflow] | None = None) -> Project:
+    """Read and check every spec of a project.
+
+    With a `catalog`, parameters, inputs and workflows are checked as well, so that one run reports everything;
+    without it, `resolve` checks them. Raises InputError with the findings of all files.
+    """
+    scenarios = _parse_folder(root, "specs", Scenario)
+    environments = _parse_folder(root, "specs/environments", Environment)
+    diagnostics = [item for parsed in (*scenarios, *environments) for item in parsed.diagnostics]
+    diagnostics += _absent(root, scenarios, environments)
+    places = {parsed.salvaged.metadata.name: parsed.salvaged for parsed in environments if parsed.salvaged}
+    for parsed in scenarios:
+        diagnostics += _cross_check(parsed, catalog, places)
+    diagnostics += _duplicates(scenarios, environments)
+    if diagnostics:
+        raise InputError(diagnostics)
+    models = sorted((parsed.model for parsed in scenarios if parsed.model), key=lambda item: item.metadata.name)
+    sources = {parsed.model.metadata.name: parsed.source.path for parsed in scenarios if parsed.model}
+    sources |= {f"environments/{item.model.metadata.name}": item.source.path for item in environments if item.model}
+    positions = {parsed.source.path: parsed.source.positions for parsed in (*scenarios, *environments)}
+    return Project(root, tuple(models), dict(sorted(places.items())), sources, positions)
+
+
+def _parse_folder(root: Path, folder: str, model: type[Model]) -> list[Parsed[Model]]:
+    paths = sorted(path for suffix in ("*.yaml", "*.yml") for path in (root / folder).glob(suffix))
+    return [_parse_file(root, path, model) for path in paths if not path.name.startswith(".")]
+
+
+def _parse_file(root: Path, path: Path, model: type[Model]) -> Parsed[Model]:
+    name = path.relative_to(root).as_posix()
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        source = read(name, b"")
+        unreadable = Diagnostic(name, 1, 1, "unreadable", f"cannot be read: {error.strerror}")
+        return Parsed(source, None, None, frozenset(), (unreadable,))
+    return parse(read(name, content), model)
+
+
+def _absent(root: Path, scenarios: list[Parsed[Scenario]], environments: list[Parsed[Environment]]) -> list[Diagnostic]:
+    result = []
+    if not scenarios:
+        message = f"there is no scenario in {root / 'specs'}; `corespec init` writes a first one"
+        result.append(Diagnostic("specs", 1, 1, "no-specs", message))
+    if not environments:
+        message = "there is no environment here; `corespec init` writes `local.yaml`"
+        result.append(Diagnostic("specs/environments", 1, 1, "no-specs", message))
+    return result
+
+
+def _cross_check(
+    parsed: Parsed[Scenario], catalog: Mapping[str, Workflow] | None, environments: Mapping[str, Environment]
+) -> list[Diagnostic]:
+    if parsed.salvaged is None:
+        return []
+    findings = Findings(parsed.source.path, parsed.source.positions)
+    Linker(parsed.salvaged, findings, catalog, parsed.broken).run()
+    for environment in environments.values():
+        findings.items += missing_stores(parsed.salvaged, findings, environment)
+    return findings.items
+
+
+def _duplicates(scenarios: list[Parsed[Scenario]], environments: list[Parsed[Environment]]) -> list[Diagnostic]:
+    """Names that must be unique beyond one file: scenarios, executables (in the tenant), environments."""
+    first: dict[tuple[str, str], str] = {}
+    result: list[Diagnostic] = []
+
+    def claim(kind: str, name: str, findings: Findings, where: tuple[str, ...]) -> None:
+        owner = first.setdefault((kind, name), findings.path)
+        if owner != findings.path:
+            findings.add(where, f"duplicate-{kind}", f"{kind} `{name}` is already declared in {owner}", key=True)
+
+    for parsed in scenarios:
+        findings = Findings(parsed.source.path, parsed.source.positions, result)
+        if parsed.salvaged:
+            claim("scenario", parsed.salvaged.metadata.name, findings, ("metadata", "name"))
+            for executable in parsed.salvaged.executables:
+                claim("executable", executable, findings, ("executables", executable))
+    for place in environments:
+        findings = Findings(place.source.path, place.source.positions, result)
+        if place.salvaged:
+            claim("environment", place.salvaged.metadata.name, findings, ("metadata", "name"))
+    return result

@@ -1,0 +1,136 @@
+"""Reference checks across one scenario: every name that is used must be declared, and fit.
+
+Parts that failed their own check (`broken`) count as declared: a name is not reported as missing because the thing
+that bears it has another fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from generator.catalog import Workflow
+from generator.spec.document import Configuration, Deployment, Execution, Scenario
+from generator.spec.expand import Child, expand
+from generator.spec.findings import Findings
+from generator.spec.reader import Path
+from generator.suggest import did_you_mean
+
+
+@dataclass(frozen=True)
+class Member:
+    """A child of a configuration that passed its checks."""
+
+    configuration: str
+    child: Child
+
+
+class Linker:
+    """Checks the references of one scenario and expands its configurations.
+
+    Without a catalogue only references inside of the file are checked.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        findings: Findings,
+        catalog: Mapping[str, Workflow] | None,
+        broken: frozenset[Path] = frozenset(),
+    ) -> None:
+        self.scenario = scenario
+        self.findings = findings
+        self.catalog = catalog
+        self.broken = broken
+        self.members: dict[str, list[Child]] = {}
+
+    def run(self) -> None:
+        """Note every finding; afterwards `members` holds the children of every configuration."""
+        for name in self.scenario.executables:
+            self._executable(name)
+        for name, configuration in self.scenario.configurations.items():
+            self._configuration(name, configuration)
+        for name, execution in self.scenario.executions.items():
+            self._execution(name, execution)
+        for name, deployment in self.scenario.deployments.items():
+            self._deployment(name, deployment)
+
+    def workflow_of(self, executable: str) -> Workflow | None:
+        """The workflow behind an executable, None where it cannot be told."""
+        spec = self.scenario.executables.get(executable)
+        return self.catalog.get(spec.workflow) if spec and self.catalog is not None else None
+
+    def _declared(self, section: str, names: Iterable[str], name: str, where: Path, noun: str) -> bool:
+        """Whether `name` may be used; notes a dangling reference."""
+        known = list(names)
+        if name in known:
+            return True
+        if (section, name) not in self.broken and (section,) not in self.broken:
+            known += [str(path[1]) for path in self.broken if path[0] == section and len(path) > 1]
+            message = f"the scenario has no {noun} `{name}`; {did_you_mean(name, known)}"
+            self.findings.add(where, f"unknown-{noun}", message)
+        return False
+
+    def _executable(self, name: str) -> None:
+        workflow = self.scenario.executables[name].workflow
+        if self.catalog is not None and workflow not in self.catalog:
+            message = f"the catalogue has no workflow `{workflow}`; {did_you_mean(workflow, self.catalog)}"
+            self.findings.add(("executables", name, "workflow"), "unknown-workflow", message)
+
+    def _configuration(self, name: str, configuration: Configuration) -> None:
+        where: Path = ("configurations", name)
+        self._declared(
+            "executables", self.scenario.executables, configuration.executable, (*where, "executable"), "executable"
+        )
+        for port, dataset in configuration.inputs.items():
+            self._declared("datasets", self.scenario.datasets, dataset, (*where, "inputs", port), "dataset")
+        workflow = self.workflow_of(configuration.executable)
+        if workflow:
+            self._inputs(configuration, workflow, where)
+            self.members[name] = expand(name, configuration, workflow.parameters, self.findings)
+
+    def _inputs(self, configuration: Configuration, workflow: Workflow, where: Path) -> None:
+        for port, dataset in configuration.inputs.items():
+            here = (*where, "inputs", port)
+            if port not in workflow.inputs:
+                message = f"the workflow has no input of this name; {did_you_mean(port, workflow.inputs)}"
+                self.findings.add(here, "unknown-input", message, key=True)
+                continue
+            declared = self.scenario.datasets.get(dataset)
+            wanted = workflow.inputs[port].kind
+            if declared and declared.kind != wanted:
+                message = f"the workflow reads a {wanted} here, and `{dataset}` is a {declared.kind}"
+                self.findings.add(here, "artifact-kind", message)
+        for port, artifact in workflow.inputs.items():
+            if artifact.required and port not in configuration.inputs:
+                message = f"the input `{port}` of the workflow is missing; bind a dataset: `inputs: {{{port}: …}}`"
+                self.findings.add(where, "missing-input", message, key=True)
+
+    def _execution(self, name: str, execution: Execution) -> None:
+        where: Path = ("executions", name, "configuration")
+        children = [child.address for members in self.members.values() for child in members]
+        known = [*self.scenario.configurations, *children]
+        parent = execution.configuration.split(".")[0]
+        if ("configurations", parent) in self.broken or (parent in known and parent not in self.members):
+            return
+        if self._declared("configurations", known, execution.configuration, where, "configuration"):
+            self._kind(parent, "training", where, "executions")
+
+    def _kind(self, configuration: str, kind: str, where: Path, section: str) -> None:
+        workflow = self.workflow_of(self.scenario.configurations[configuration].executable)
+        if workflow and workflow.kind != kind:
+            self.findings.add(where, f"not-{kind}", f"`{workflow.name}` is no {kind} workflow; {section} need one")
+
+    def _deployment(self, name: str, deployment: Deployment) -> None:
+        where: Path = ("deployments", name)
+        here = (*where, "executable")
+        self._declared("executables", self.scenario.executables, deployment.executable, here, "executable")
+        workflow = self.workflow_of(deployment.executable)
+        if workflow and workflow.kind != "serving":
+            message = f"`{workflow.name}` is no serving workflow and cannot be deployed; this catalogue has "
+            serving = [item.name for item in (self.catalog or {}).values() if item.kind == "serving"]
+            self.findings.add(here, "not-serving", message + (", ".join(serving) or "none yet: remove the deployment"))
+        for port, source in deployment.inputs.items():
+            for index, execution in enumerate(source.best.of):
+                place = (*where, "inputs", port, "best", "of", index)
+                self._declared("executions", self.scenario.executions, execution, place, "execution")

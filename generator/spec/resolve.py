@@ -1,0 +1,178 @@
+"""Scenarios and an environment become everything that shall exist, with nothing left to look up. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from generator.catalog import Workflow
+from generator.errors import Diagnostic, InputError
+from generator.spec.document import Dataset, Executable, Scenario
+from generator.spec.environment import Environment
+from generator.spec.findings import Findings
+from generator.spec.link import Linker
+from generator.spec.reader import Path, Positions
+from generator.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from generator.project import Project
+
+
+@dataclass(frozen=True)
+class ResolvedExecutable:
+    """An executable with its workflow; `source` is the spec file, relative to the project root."""
+
+    scenario: Scenario
+    id: str
+    spec: Executable
+    workflow: Workflow
+    source: str
+
+
+@dataclass(frozen=True)
+class ResolvedDataset:
+    """A dataset of a scenario (by scenario id)."""
+
+    scenario: str
+    name: str
+    dataset: Dataset
+
+
+@dataclass(frozen=True)
+class ResolvedConfiguration:
+    """A configuration, or a child of one: all parameters as canonical strings, inputs as port -> dataset name."""
+
+    scenario: str
+    name: str
+    executable: str
+    parameters: Mapping[str, str]
+    inputs: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ResolvedExecution:
+    """Runs wanted of one resolved configuration.
+
+    An execution of a family becomes one for each child, all with the same `group` (the name in the spec), which is
+    what `max_parallel` counts.
+    """
+
+    scenario: str
+    name: str
+    configuration: str
+    want: int
+    retries: int
+    timeout_seconds: int | None
+    rerun_after: datetime | None
+    max_parallel: int | None
+    group: str
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Everything that shall exist in one environment, in an order that no spelling of the specs changes."""
+
+    environment: Environment
+    scenarios: tuple[Scenario, ...]
+    executables: tuple[ResolvedExecutable, ...]
+    datasets: tuple[ResolvedDataset, ...]
+    configurations: tuple[ResolvedConfiguration, ...]
+    executions: tuple[ResolvedExecution, ...]
+
+
+def resolve(project: Project, environment: str, catalog: Mapping[str, Workflow]) -> Resolved:
+    """Resolve a project for one environment.
+
+    Raises InputError with every finding: dangling references, parameters the workflow does not take, object stores
+    the environment does not have, an unknown environment.
+    """
+    place = project.environments.get(environment)
+    if place is None:
+        message = f"there is no environment `{environment}`; {did_you_mean(environment, project.environments)}"
+        raise InputError([Diagnostic("specs/environments", 1, 1, "unknown-environment", message)])
+    linkers = {scenario.metadata.name: _linked(project, scenario, catalog) for scenario in project.scenarios}
+    diagnostics = [item for linker in linkers.values() for item in linker.findings.items]
+    for linker in linkers.values():
+        diagnostics += missing_stores(linker.scenario, linker.findings, place)
+    if diagnostics:
+        raise InputError(diagnostics)
+    ordered = [linkers[name] for name in sorted(linkers)]
+    return Resolved(
+        environment=place,
+        scenarios=tuple(linker.scenario for linker in ordered),
+        executables=tuple(item for linker in ordered for item in _executables(linker)),
+        datasets=tuple(item for linker in ordered for item in _datasets(linker.scenario)),
+        configurations=tuple(item for linker in ordered for item in _configurations(linker)),
+        executions=tuple(item for linker in ordered for item in _executions(linker)),
+    )
+
+
+def _linked(project: Project, scenario: Scenario, catalog: Mapping[str, Workflow]) -> Linker:
+    path = project.sources.get(scenario.metadata.name, "specs")
+    linker = Linker(scenario, Findings(path, project.positions.get(path, Positions())), catalog)
+    linker.run()
+    return linker
+
+
+def missing_stores(scenario: Scenario, findings: Findings, environment: Environment) -> list[Diagnostic]:
+    """Datasets whose object store the environment does not have."""
+    own = Findings(findings.path, findings.positions)
+    for name, dataset in scenario.datasets.items():
+        if dataset.object_store not in environment.object_stores:
+            where: Path = ("datasets", name, "objectStore")
+            message = f"environment `{environment.metadata.name}` has no object store `{dataset.object_store}`; "
+            own.add(where, "unknown-object-store", message + did_you_mean(dataset.object_store, environment.object_stores))
+    return own.items
+
+
+def _executables(linker: Linker) -> list[ResolvedExecutable]:
+    found = ((name, spec, linker.workflow_of(name)) for name, spec in sorted(linker.scenario.executables.items()))
+    return [
+        ResolvedExecutable(linker.scenario, name, spec, workflow, linker.findings.path)
+        for name, spec, workflow in found
+        if workflow
+    ]
+
+
+def _datasets(scenario: Scenario) -> list[ResolvedDataset]:
+    return [ResolvedDataset(scenario.metadata.name, name, item) for name, item in sorted(scenario.datasets.items())]
+
+
+def _configurations(linker: Linker) -> list[ResolvedConfiguration]:
+    result = []
+    for name, members in linker.members.items():
+        spec = linker.scenario.configurations[name]
+        inputs = dict(sorted(spec.inputs.items()))
+        for child in members:
+            parameters = dict(sorted(child.values.items()))
+            result.append(
+                ResolvedConfiguration(
+                    linker.scenario.metadata.name, child.address, spec.executable, parameters, inputs
+                )
+            )
+    return sorted(result, key=lambda item: item.name)
+
+
+def _executions(linker: Linker) -> list[ResolvedExecution]:
+    result = []
+    for group, spec in linker.scenario.executions.items():
+        parent = spec.configuration.split(".")[0]
+        every = [child.address for child in linker.members.get(parent, [])]
+        for address in every if spec.configuration == parent else [spec.configuration]:
+            suffix = address.removeprefix(spec.configuration)
+            result.append(
+                ResolvedExecution(
+                    scenario=linker.scenario.metadata.name,
+                    name=group + suffix,
+                    configuration=address,
+                    want=spec.want,
+                    retries=spec.retries,
+                    timeout_seconds=spec.timeout,
+                    rerun_after=spec.rerun_after,
+                    max_parallel=spec.max_parallel,
+                    group=group,
+                )
+            )
+    return sorted(result, key=lambda item: item.name)

@@ -1,0 +1,52 @@
+"""Jinja for the catalogue: sandboxed, strict about names, and unable to inject.
+
+Argo owns `{{…}}`, so the catalogue writes `<< value >>`, `<% if … %>` and `<# comment #>`. Every `<< value >>`
+becomes a JSON literal, which is a YAML scalar and a quoted word of a Dockerfile: no value can become syntax.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import StrictUndefined, Template
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+
+def fill(text: str, values: Mapping[str, Any]) -> str:
+    """Fill a catalogue text. Raises jinja2.TemplateError where it names an unknown value."""
+    return _compiled(text).render(values)
+
+
+def check_syntax(text: str) -> None:
+    """Raise jinja2.TemplateSyntaxError, with its line, when a text is not Jinja."""
+    _environment().parse(text)
+
+
+def _literal(value: Any) -> Any:
+    return value if isinstance(value, StrictUndefined) else json.dumps(value, ensure_ascii=False)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> ImmutableSandboxedEnvironment:
+    return ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined,
+        finalize=_literal,
+        autoescape=False,  # noqa: S701 -- the output is YAML; `_literal` quotes every value
+        variable_start_string="<<",
+        variable_end_string=">>",
+        block_start_string="<%",
+        block_end_string="%>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+@lru_cache(maxsize=64)
+def _compiled(text: str) -> Template:
+    return _environment().from_string(text)
