@@ -39,7 +39,7 @@ def load(directory: Path, environment: str | None, catalog: Sequence[Path] | Non
     """Load the project in `directory`; InputError for bad specs, CommandError for an unclear -e."""
     root = project_root(directory)
     workflows = load_catalog(catalog or ())
-    project = load_project(root)
+    project = load_project(root, workflows)
     return Workplace(project, project.environments[choose(project.environments, environment)], workflows)
 
 
@@ -48,7 +48,7 @@ def load_all(directory: Path, asked: str | None, catalog: Sequence[Path] | None)
     if asked is not None:
         return [load(directory, asked, catalog)]
     workflows = load_catalog(catalog or ())
-    project = load_project(project_root(directory))
+    project = load_project(project_root(directory), workflows)
     if not project.environments:
         raise CommandError("the project has no environment", remedy="Add specs/environments/local.yaml.")
     named = sorted(project.environments.items())
