@@ -1,4 +1,4 @@
-"""What every test stands on: no credentials and no settings of this machine, and the shared pictures where they are."""
+"""What every test stands on: none of this machine's credentials and settings, and the shared pictures."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ git:
 policy: {{maxLaunchesPerApply: 3, maxConcurrent: 1}}
 """
 
-#: Wall-clock minutes of training: drawn meters are learnt fast, photographs get the time of the measured floor.
+#: Wall-clock minutes of training: drawn meters are learnt fast, photographs get the time of the floor.
 DRAWN_MINUTES = "4"
 OWN_MINUTES = "6"
 

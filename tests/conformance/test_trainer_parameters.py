@@ -1,4 +1,4 @@
-"""The catalogue and the trainer are two rooms that never import each other; here their words are held together."""
+"""The catalogue and the trainer never import each other; here their words are held together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The entry point: what it loads, what it lists, and that every fault of the user is one message and a code."""
+"""The entry point: what it loads, what it lists, and that every fault of the user is one message."""
 
 from __future__ import annotations
 
@@ -59,7 +59,11 @@ def test_no_module_of_a_verb_is_forgotten() -> None:
     ],
 )
 def test_a_wrong_command_line_is_one_message_and_exit_code_2(
-    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Usage errors name the fault, give a next step, and never show a traceback."""
     monkeypatch.chdir(tmp_path)
