@@ -113,7 +113,7 @@ def print_report(report: Report, console: Console) -> None:
 def summary(report: Report) -> str:
     """One line: what was found and whether a training would start."""
     parts = [counted(report.pictures, "usable picture")]
-    parts += [f"{report.left_out} left out"] if report.left_out else []
+    parts += [f"{report.left_out} left out"] if report.ok and report.left_out else []
     parts += [counted(len(report.errors), "error"), counted(len(report.warnings), "warning")]
     return f"dataset {'accepted' if report.ok else 'rejected'}: {', '.join(parts)}"
 
@@ -129,7 +129,14 @@ def _cells(split: SplitStatistics) -> Iterator[str]:
         yield " / ".join(f"{value:g}" for value in values.values()) or "-"
 
 
-_COLUMNS = ("pictures", "boxes", "width px", "height px", "boxes a picture", "box height px p5/p50/p95")
+_COLUMNS = (
+    "pictures",
+    "boxes",
+    "width px min/median/max",
+    "height px min/median/max",
+    "boxes a picture min/median/max",
+    "box height px p5/p50/p95",
+)
 
 
 def _split_table(report: Report) -> Table:
