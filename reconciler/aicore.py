@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from reconciler import wire
@@ -25,8 +25,6 @@ from reconciler.live import (
 )
 from reconciler.retry import repeat_read
 
-T = TypeVar("T")
-
 #: Objects per page. Large, because a reading should be few requests; the service allows more.
 PAGE = 1000
 #: Log lines per request: the API's own maximum.
@@ -41,6 +39,8 @@ class Pipe(Protocol):
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Any: ...
 
     def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]: ...
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]: ...
 
 
 class AICore:
@@ -62,6 +62,16 @@ class AICore:
 
     def resource_groups(self) -> frozenset[str]:
         return frozenset(self._names("/admin/resourceGroups", "resourceGroupId"))
+
+    def resource_group_ready(self, name: str) -> bool:
+        """Whether AI Core has finished setting the group up. Raises ApiError when it failed to."""
+        answer = self._get(f"/admin/resourceGroups/{quote(name)}")
+        status = answer.get("status") if isinstance(answer, Mapping) else None
+        if status == "ERROR":
+            raise ApiError(
+                f"AI Core could not set up resource group {name}: {answer.get('statusMessage') or status}"
+            )
+        return status == "PROVISIONED"
 
     def object_store_secrets(self) -> frozenset[str]:
         return frozenset(self._names("/admin/objectStoreSecrets", "name"))
@@ -194,6 +204,10 @@ class AICoreWriter(AICore):
         }
         return self._created("/lm/configurations", body)
 
+    def stop_execution(self, execution_id: str) -> None:
+        """Ask for STOPPED; asking twice does no harm."""
+        self._pipe.patch(f"/lm/executions/{quote(execution_id)}", {"targetStatus": "STOPPED"})
+
     def create_execution(self, configuration: str) -> str:
         return self._created("/lm/executions", {"configurationId": configuration})
 
@@ -215,12 +229,3 @@ def _identity(path: str, item: Mapping[str, Any]) -> str:
         if key in item:
             return str(item[key])
     raise ApiError(f"GET {path}: an object has neither id nor name.")
-
-
-def newest(items: Iterable[T], moment: Callable[[T], datetime]) -> T | None:
-    """The latest of `items`, None if there are none."""
-    return max(items, key=moment, default=None)
-
-
-#: A server's clock may run behind ours by this much.
-CLOCK_SKEW = timedelta(minutes=2)

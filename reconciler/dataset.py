@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from generator.fingerprint import manifest_fingerprint
-
 from reconciler.clock import Clock, SystemClock
 from reconciler.errors import DatasetError
 from reconciler.files import write_atomically

@@ -6,7 +6,7 @@
     ├── TerminalError           trying again changes nothing                          exit 1
     │   ├── NotFoundError       the API says: there is no such thing                  exit 1
     │   ├── ApiError            the API answered something that cannot be read        exit 1
-    │   └── InputRejected       the user's input is at fault                          exit 2
+    │   └── InputRejectedError       the user's input is at fault                          exit 2
     │       ├── AuthenticationError   credentials do not work
     │       ├── ConflictError         same name, other content
     │       ├── PolicyError           more launches than the policy allows
@@ -61,29 +61,29 @@ class ApiError(TerminalError):
     """The API answered outside its own contract, or refused for a reason of its own."""
 
 
-class InputRejected(TerminalError):
+class InputRejectedError(TerminalError):
     """Specs, credentials, policy or data at fault: nothing was created."""
 
     exit_code = 2
 
 
-class AuthenticationError(InputRejected):
+class AuthenticationError(InputRejectedError):
     """The credentials do not work, or do not reach this resource group."""
 
 
-class ConflictError(InputRejected):
+class ConflictError(InputRejectedError):
     """A live object bears our name and holds something else."""
 
 
-class PolicyError(InputRejected):
+class PolicyError(InputRejectedError):
     """The plan exceeds a limit of the environment's policy."""
 
 
-class DatasetError(InputRejected):
+class DatasetError(InputRejectedError):
     """A dataset cannot be read, is empty, or does not pass its check."""
 
 
-class StaleRenderError(InputRejected):
+class StaleRenderError(InputRejectedError):
     """What AI Core would sync is not what the specs render."""
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from functools import cached_property
+from typing import TypeVar
 
-ArtifactKind = Literal["dataset", "model", "resultset", "other"]
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
 
 #: Execution states of the AI API that may still end in COMPLETED.
 ACTIVE_STATES = frozenset({"UNKNOWN", "PENDING", "RUNNING"})
@@ -147,10 +150,11 @@ class TemplateState:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Live:
     """One consistent reading of AI Core: complete, or not made at all."""
 
+    observed_at: datetime
     repositories: tuple[Repository, ...] = ()
     applications: tuple[Application, ...] = ()
     resource_groups: frozenset[str] = frozenset()
@@ -159,8 +163,32 @@ class Live:
     artifacts: tuple[Artifact, ...] = ()
     configurations: tuple[Configuration, ...] = ()
     executions: tuple[Execution, ...] = ()
+    application_status: ApplicationStatus | None = None  #: None where the application does not exist
     templates: Mapping[str, TemplateState] = field(default_factory=dict)  #: executable id -> state
     #: full name of a live configuration -> the template it was made with, where Git still has it
     past_templates: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     #: `store/prefix` of every dataset that lies complete in its object store
     complete_uploads: frozenset[str] = frozenset()
+
+    @cached_property
+    def configurations_by_name(self) -> Mapping[str, tuple[Configuration, ...]]:
+        """Name in AI Core -> configurations, oldest first; names are not unique there."""
+        return _grouped(sorted(self.configurations, key=lambda c: (c.created_at, c.id)), lambda c: c.name)
+
+    @cached_property
+    def executions_by_configuration(self) -> Mapping[str, tuple[Execution, ...]]:
+        """Configuration id -> its executions, oldest first."""
+        return _grouped(
+            sorted(self.executions, key=lambda e: (e.created_at, e.id)), lambda e: e.configuration
+        )
+
+    @cached_property
+    def artifacts_by_id(self) -> Mapping[str, Artifact]:
+        return {artifact.id: artifact for artifact in self.artifacts}
+
+
+def _grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, tuple[T, ...]]:
+    groups: defaultdict[K, list[T]] = defaultdict(list)
+    for item in items:
+        groups[key(item)].append(item)
+    return {name: tuple(members) for name, members in groups.items()}

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from reconciler.dataset import DatasetFile, DatasetManifest
-from reconciler.errors import ConflictError, DatasetError, InputRejected
+from reconciler.errors import ConflictError, DatasetError, InputRejectedError
 from reconciler.files import write_atomically
 
 _CHUNK = 1 << 20
@@ -182,13 +182,13 @@ class DirectoryStore:
     def _path(self, key: str) -> Path:
         parts = PurePosixPath(key).parts
         if ".." in parts or PurePosixPath(key).is_absolute():
-            raise InputRejected(
+            raise InputRejectedError(
                 f"{key!r} leads out of the object store.", remedy="Correct datasets.<name>.path."
             )
         return self._root.joinpath(*parts)
 
-    def _unusable(self, error: OSError) -> InputRejected:
-        return InputRejected(
+    def _unusable(self, error: OSError) -> InputRejectedError:
+        return InputRejectedError(
             f"The object store folder {self._root} cannot be used: {error.strerror or error}",
             remedy="Check objectStores.<name>.path, its permissions and its free space.",
         )

@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
 from reconciler.dataset import DatasetFile
-from reconciler.errors import AuthenticationError, InputRejected, ReconcilerError, TransientError
+from reconciler.errors import AuthenticationError, InputRejectedError, ReconcilerError, TransientError
 from reconciler.objectstore import changed
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class S3Store:
                 )
             if status >= 500 or code in {"SlowDown", "RequestTimeout"}:
                 return TransientError(f"{self._where} failed ({code}).")
-            return InputRejected(f"{self._where} refused ({code}).", remedy=remedy)
+            return InputRejectedError(f"{self._where} refused ({code}).", remedy=remedy)
         return TransientError(f"{self._where} cannot be reached ({type(error).__name__}).", remedy=remedy)
 
 

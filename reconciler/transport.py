@@ -12,7 +12,7 @@ Reads ask for the raw bytes and decode them here; writes are sent as they are gi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import requests
@@ -33,7 +33,7 @@ from reconciler.errors import (
     ApiError,
     AuthenticationError,
     ConflictError,
-    InputRejected,
+    InputRejectedError,
     NotFoundError,
     ReconcilerError,
     TransientError,
@@ -58,6 +58,8 @@ class RestClient(Protocol):
 
     def post(self, path: str, **kwargs: Any) -> Any: ...
 
+    def patch(self, path: str, **kwargs: Any) -> Any: ...
+
 
 class Transport:
     """Reads and writes below `<base>/v2`. The only place that knows the SDK's exceptions."""
@@ -68,7 +70,7 @@ class Transport:
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
         """The decoded JSON answer of one GET.
 
-        Raises NotFoundError, AuthenticationError, InputRejected, TransientError, ApiError.
+        Raises NotFoundError, AuthenticationError, InputRejectedError, TransientError, ApiError.
         """
         try:
             content = self._rest.get(
@@ -89,12 +91,21 @@ class Transport:
 
         Raises AmbiguousError where the server may or may not have acted.
         """
+        return self._write(self._rest.post, f"POST {path}", path, body)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Send one PATCH, once. Raises AmbiguousError where the server may or may not have acted."""
+        return self._write(self._rest.patch, f"PATCH {path}", path, body)
+
+    def _write(
+        self, send: Callable[..., Any], call: str, path: str, body: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         try:
-            answer = self._rest.post(path, body=dict(body), convert_body_to_camel_case=False)
+            answer = send(path, body=dict(body), convert_body_to_camel_case=False)
         except _SDK_ERRORS as error:
-            raise translate(error, f"POST {path}", self._rest.base_url, write=True) from None
+            raise translate(error, call, self._rest.base_url, write=True) from None
         if not isinstance(answer, Mapping):
-            raise AmbiguousError(f"POST {path}: the answer is not JSON, so its outcome is unknown.")
+            raise AmbiguousError(f"{call}: the answer is not JSON, so its outcome is unknown.")
         return answer
 
 
@@ -136,7 +147,7 @@ def _server_error(error: AIAPIServerException, call: str, base_url: str, *, writ
     if isinstance(error, AIAPINotFoundException):
         return NotFoundError(said)
     if isinstance(error, AIAPIInvalidRequestException | AIAPIPreconditionFailedException):
-        return InputRejected(f"{said} (rejected by AI Core)", remedy="Change the spec accordingly.")
+        return InputRejectedError(f"{said} (rejected by AI Core)", remedy="Change the spec accordingly.")
     if status == 404:
         return _not_json(call, base_url)
     if status == 409:

@@ -1,0 +1,246 @@
+"""What AI Core shall hold, derived from the resolved specs, the rendered templates and the datasets' content.
+
+Pure: the same input gives the same value on any machine. Credentials do not enter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import yaml
+
+from generator.fingerprint import configuration_fingerprint, template_fingerprint
+from generator.render import template_path
+from generator.spec.environment import Environment, S3Store
+from generator.spec.resolve import Resolved, ResolvedConfiguration, ResolvedDataset, ResolvedExecution
+from reconciler.dataset import DatasetManifest
+from reconciler.health import RunBudget
+
+#: Artifact labels by which a dataset is recognised; AI Core demands this prefix.
+DATASET_LABEL = "ext.ai.sap.com/corespec.dataset"
+FINGERPRINT_LABEL = "ext.ai.sap.com/corespec.fingerprint"
+#: Hex digits of a fingerprint that go into names and paths.
+SHORT = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Onboarding:
+    """Objects of the AI Core tenant that the environment declares: created when absent, never changed."""
+
+    resource_group: str
+    repository: str
+    repository_url: str
+    application: str
+    path: str
+    branch: str
+    object_store_secrets: tuple[str, ...] = ()
+    docker_secret: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredTemplate:
+    """A template that AI Core must have synced before its configurations can exist."""
+
+    address: str
+    scenario: str
+    executable: str
+    path: str  #: in the GitOps repository
+    content: bytes = field(repr=False)
+    document: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredDataset:
+    address: str
+    scenario: str
+    name: str
+    kind: str
+    description: str
+    store: str
+    prefix: str  #: `<path>/<fingerprint12>` in the store
+    fingerprint: str
+    files: int
+    bytes: int
+
+    @property
+    def url(self) -> str:
+        return f"ai://{self.store}/{self.prefix}"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return {DATASET_LABEL: self.name, FINGERPRINT_LABEL: self.fingerprint}
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredConfiguration:
+    address: str
+    scenario: str
+    executable: str
+    name: str  #: as the spec says
+    full_name: str  #: `<name>--<fingerprint12>`, as AI Core shows it
+    parameters: Mapping[str, str]
+    inputs: Mapping[str, DesiredDataset]  #: input port -> dataset
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredExecution:
+    address: str
+    group: str  #: the spec's entry, to which maxParallel applies
+    configuration: DesiredConfiguration
+    budget: RunBudget
+    max_parallel: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    environment: str
+    onboarding: Onboarding
+    templates: tuple[DesiredTemplate, ...]
+    datasets: tuple[DesiredDataset, ...]
+    configurations: tuple[DesiredConfiguration, ...]
+    executions: tuple[DesiredExecution, ...]
+
+    @property
+    def scenarios(self) -> tuple[str, ...]:
+        """Scenario ids that must be read to compare, sorted."""
+        of_templates = {template.scenario for template in self.templates}
+        return tuple(sorted(of_templates | {dataset.scenario for dataset in self.datasets}))
+
+
+def desired(
+    resolved: Resolved,
+    rendered: Mapping[str, bytes],
+    datasets: Mapping[str, DatasetManifest],
+    repository_url: str | None = None,
+) -> Desired:
+    """Bring specs, templates and data together.
+
+    `datasets` is keyed `<scenario>/<dataset>`. `repository_url`: the environment's git.url with its `${…}` resolved
+    and relative paths made absolute, as AI Core shall see it.
+    """
+    environment = resolved.environment
+    templates = {
+        executable.id: _template(
+            environment.metadata.name, executable.scenario.metadata.name, executable.id, rendered
+        )
+        for executable in resolved.executables
+    }
+    data = {
+        (item.scenario, item.name): _dataset(item, datasets[f"{item.scenario}/{item.name}"])
+        for item in resolved.datasets
+    }
+    configurations = {
+        (item.scenario, item.name): _configuration(item, templates[item.executable], data)
+        for item in resolved.configurations
+    }
+    executions = [
+        _execution(item, configurations[item.scenario, item.configuration]) for item in resolved.executions
+    ]
+    return Desired(
+        environment=environment.metadata.name,
+        onboarding=_onboarding(environment, repository_url or str(environment.git.url)),
+        templates=_sorted(templates.values()),
+        datasets=_sorted(data.values()),
+        configurations=_sorted(configurations.values()),
+        executions=_sorted(executions),
+    )
+
+
+def _sorted(items: Any) -> tuple[Any, ...]:
+    return tuple(sorted(items, key=lambda item: item.address))
+
+
+def _onboarding(environment: Environment, repository_url: str) -> Onboarding:
+    git = environment.git
+    registered = [
+        name
+        for name, store in environment.object_stores.items()
+        if isinstance(store, S3Store) and store.register_secret
+    ]
+    docker = environment.docker
+    return Onboarding(
+        resource_group=environment.resource_group,
+        repository=git.repository,
+        repository_url=repository_url,
+        application=git.application,
+        path=git.path,
+        branch=git.branch,
+        object_store_secrets=tuple(sorted(registered)),
+        docker_secret=docker.secret if docker and docker.username else None,
+    )
+
+
+def _template(
+    environment: str, scenario: str, executable: str, rendered: Mapping[str, bytes]
+) -> DesiredTemplate:
+    path = template_path(environment, executable)
+    return DesiredTemplate(
+        address=f"template/{executable}",
+        scenario=scenario,
+        executable=executable,
+        path=path,
+        content=rendered[path],
+        document=yaml.safe_load(rendered[path]),
+    )
+
+
+def _dataset(item: ResolvedDataset, manifest: DatasetManifest) -> DesiredDataset:
+    spec = item.dataset
+    return DesiredDataset(
+        address=f"dataset/{item.scenario}/{item.name}",
+        scenario=item.scenario,
+        name=item.name,
+        kind=spec.kind,
+        description=spec.description or "",
+        store=spec.object_store,
+        prefix=f"{spec.path}/{manifest.fingerprint[:SHORT]}",
+        fingerprint=manifest.fingerprint,
+        files=len(manifest.files),
+        bytes=manifest.bytes,
+    )
+
+
+def _configuration(
+    item: ResolvedConfiguration, template: DesiredTemplate, data: Mapping[tuple[str, str], DesiredDataset]
+) -> DesiredConfiguration:
+    inputs = {port: data[item.scenario, name] for port, name in item.inputs.items()}
+    return DesiredConfiguration(
+        address=f"configuration/{item.scenario}/{item.name}",
+        scenario=item.scenario,
+        executable=item.executable,
+        name=item.name,
+        full_name=full_name(item.name, item.executable, template.document, item.parameters, inputs),
+        parameters=dict(item.parameters),
+        inputs=inputs,
+    )
+
+
+def full_name(
+    name: str,
+    executable: str,
+    template: Mapping[str, Any],
+    parameters: Mapping[str, str],
+    inputs: Mapping[str, DesiredDataset],
+) -> str:
+    """The name in AI Core of the configuration that runs exactly this."""
+    fingerprint = configuration_fingerprint(
+        executable=executable,
+        template=template_fingerprint(template),
+        parameters=parameters,
+        inputs={port: dataset.fingerprint for port, dataset in inputs.items()},
+    )
+    return f"{name}--{fingerprint[:SHORT]}"
+
+
+def _execution(item: ResolvedExecution, configuration: DesiredConfiguration) -> DesiredExecution:
+    timeout = timedelta(seconds=item.timeout_seconds) if item.timeout_seconds else None
+    return DesiredExecution(
+        address=f"execution/{item.scenario}/{item.name}",
+        group=item.group,
+        configuration=configuration,
+        budget=RunBudget(item.want, item.retries, item.rerun_after, timeout),
+        max_parallel=item.max_parallel,
+    )

@@ -1,0 +1,107 @@
+"""Why a configuration is new: what differs from the latest one of the same name, field by field.
+
+Own small diff over frozen tuples. Lists are compared whole: list heuristics invent changes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from generator.fingerprint import template_fingerprint
+from reconciler.desired import FINGERPRINT_LABEL, SHORT, DesiredConfiguration
+from reconciler.live import Artifact, Configuration, Live
+from reconciler.plan_model import FieldChange
+
+_OURS = re.compile(r"(?P<name>.+)--(?P<fingerprint>[0-9a-f]{12})")
+#: Longest value shown in a plan, characters.
+_SHOWN = 200
+
+
+def own_name(configuration: Configuration) -> str | None:
+    """The spec's name of a configuration that bears a content hash of ours, None for anybody else's."""
+    match = _OURS.fullmatch(configuration.name)
+    return match["name"] if match else None
+
+
+def predecessor(wanted: DesiredConfiguration, live: Live) -> Configuration | None:
+    """The latest live configuration of the same name, scenario and executable with other content."""
+    earlier = [
+        c
+        for name, group in live.configurations_by_name.items()
+        if name.startswith(f"{wanted.name}--") and name != wanted.full_name
+        for c in group
+        if (c.scenario, c.executable, own_name(c)) == (wanted.scenario, wanted.executable, wanted.name)
+    ]
+    return max(earlier, key=lambda c: (c.created_at, c.id), default=None)
+
+
+def differences(
+    old: Configuration, wanted: DesiredConfiguration, template: Mapping[str, Any], live: Live
+) -> tuple[FieldChange, ...]:
+    """Every field in which `wanted` differs from `old`: parameters, inputs, the template where Git still has it."""
+    before = {port: content_of(live.artifacts_by_id.get(id_), id_) for port, id_ in old.inputs.items()}
+    after = {port: dataset.fingerprint[:SHORT] for port, dataset in wanted.inputs.items()}
+    changes = [
+        *_mapping("parameters", old.parameters, wanted.parameters),
+        *_mapping("inputs", before, after),
+    ]
+    past = live.past_templates.get(old.name)
+    if past is not None and template_fingerprint(past) != template_fingerprint(template):
+        changes += _tree("template", _effective(past), _effective(template))
+    return tuple(sorted(changes))
+
+
+def content_of(artifact: Artifact | None, artifact_id: str) -> str:
+    """What an artifact holds, shortly: its fingerprint, or else its URL."""
+    if artifact is None:
+        return artifact_id
+    fingerprint = artifact.labels.get(FINGERPRINT_LABEL)
+    return fingerprint[:SHORT] if fingerprint else artifact.url
+
+
+def _effective(template: Mapping[str, Any]) -> Any:
+    """The part of a template on which a run depends; the same that `template_fingerprint` looks at."""
+    return {key: value for key, value in template.get("spec", {}).items() if template_matters(key)}
+
+
+def template_matters(key: str) -> bool:
+    """Whether a key of a template's spec enters its fingerprint."""
+    return template_fingerprint({"spec": {key: "x"}}) != template_fingerprint({"spec": {}})
+
+
+def _mapping(path: str, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[FieldChange]:
+    for key in sorted({*before, *after}):
+        if before.get(key) != after.get(key):
+            yield FieldChange(f"{path}.{key}", _shown(before.get(key)), _shown(after.get(key)))
+
+
+def _tree(path: str, before: Any, after: Any) -> Iterator[FieldChange]:
+    if before == after:
+        return
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in sorted({*before, *after}):
+            yield from _tree(f"{path}.{key}", before.get(key), after.get(key))
+    elif _named(before) and _named(after):
+        yield from _tree(
+            path, {item["name"]: item for item in before}, {item["name"]: item for item in after}
+        )
+    else:
+        yield FieldChange(path, _shown(before), _shown(after))
+
+
+def _named(items: Any) -> bool:
+    """A list whose members all bear a name of their own (templates, parameters, env): compared by name."""
+    if not isinstance(items, list) or not all(
+        isinstance(i, Mapping) and isinstance(i.get("name"), str) for i in items
+    ):
+        return False
+    return len({item["name"] for item in items}) == len(items)
+
+
+def _shown(value: Any) -> str | None:
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

@@ -1,0 +1,184 @@
+"""What the state of one thing means: one pure function per kind, one closed list of reasons.
+
+The rows of `status`, the plan's decision to launch, and the exit code all rest on these functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from reconciler.live import FAILED_STATES, STOPPED_STATES, ApplicationStatus, Execution
+
+
+class Sync(StrEnum):
+    """Whether AI Core holds what the specs ask for."""
+
+    SYNCED = "Synced"
+    OUT_OF_SYNC = "OutOfSync"
+    UNKNOWN = "Unknown"
+
+
+class Health(StrEnum):
+    """How a thing does, from best to worst."""
+
+    HEALTHY = "Healthy"
+    SUSPENDED = "Suspended"
+    PROGRESSING = "Progressing"
+    MISSING = "Missing"
+    DEGRADED = "Degraded"
+    UNKNOWN = "Unknown"
+
+
+class Reason(StrEnum):
+    """Why. Closed list, safe to build alerts on."""
+
+    READY = "Ready"
+    COMPLETED = "Completed"
+    RUNNING = "Running"
+    QUEUED = "Queued"
+    NOT_WANTED = "NotWanted"
+    NOT_STARTED = "NotStarted"
+    RETRYING = "Retrying"
+    STALLED = "Stalled"
+    STOPPED_BY_HAND = "StoppedByHand"
+    TIMED_OUT = "TimedOut"
+    WAITING_FOR_RERUN = "WaitingForRerunTime"
+    SYNC_FAILED = "SyncFailed"
+    SYNCING = "Syncing"
+    ABSENT = "Absent"
+    UNREADABLE = "Unreadable"
+
+
+_ORDER = tuple(Health)
+
+
+def worst(states: Iterable[Health]) -> Health:
+    """Roll-up: the worst of all, Healthy when there are none."""
+    return max(states, key=_ORDER.index, default=Health.HEALTHY)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Health with its reason and one sentence for people."""
+
+    health: Health
+    reason: Reason
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunBudget:
+    """What an execution spec asks for."""
+
+    want: int = 1
+    retries: int = 2
+    rerun_after: datetime | None = None
+    timeout: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """The runs of one configuration that count, and what follows from them."""
+
+    verdict: Verdict
+    launches: int = 0  #: executions to start now, before any limit on concurrency
+    overdue: tuple[Execution, ...] = ()  #: running longer than the timeout: to be stopped
+    latest: Execution | None = None
+
+
+def execution(run: Execution) -> Verdict:
+    """Health of a single execution."""
+    if run.status == "COMPLETED":
+        return Verdict(Health.HEALTHY, Reason.COMPLETED)
+    if run.status in FAILED_STATES:
+        return Verdict(Health.DEGRADED, Reason.STALLED, run.message)
+    if run.status in STOPPED_STATES:
+        return Verdict(Health.SUSPENDED, Reason.STOPPED_BY_HAND, run.message)
+    if run.status == "RUNNING":
+        return Verdict(Health.PROGRESSING, Reason.RUNNING, run.message)
+    if run.active:
+        return Verdict(Health.PROGRESSING, Reason.QUEUED, run.message)
+    return Verdict(Health.UNKNOWN, Reason.UNREADABLE, f"AI Core reports the state {run.status}")
+
+
+def runs(budget: RunBudget, executions: Sequence[Execution], now: datetime) -> RunState:
+    """Level-triggered: are `want` runs completed since `rerun_after`, and if not, what is to be done?
+
+    * Runs under way count as pending success, whenever they were created.
+    * DEAD runs, and runs stopped after their timeout, use up the `retries`; then the execution is stalled and no
+      run is started until the spec changes.
+    * A run that a person stopped suspends the execution: a new one starts only after `rerunAfter` is moved.
+    """
+    since = budget.rerun_after
+    if budget.want == 0:
+        return RunState(Verdict(Health.HEALTHY, Reason.NOT_WANTED))
+    counted = [run for run in executions if since is None or run.created_at >= since]
+    latest = max(counted or executions, key=lambda run: (run.created_at, run.id), default=None)
+    active = [run for run in executions if run.active]
+    overdue = tuple(run for run in active if _longer_than(budget.timeout, run, now))
+    completed = sum(run.status == "COMPLETED" for run in counted)
+    timed_out = [
+        run for run in counted if run.status in STOPPED_STATES and _stopped_late(budget.timeout, run)
+    ]
+    failed = [run for run in counted if run.status in FAILED_STATES] + timed_out
+    stopped = [run for run in counted if run.status in STOPPED_STATES and run not in timed_out]
+    missing = budget.want - completed - len(active)
+
+    def state(health: Health, reason: Reason, message: str = "", launches: int = 0) -> RunState:
+        return RunState(Verdict(health, reason, message), launches, overdue, latest)
+
+    if completed >= budget.want:
+        return state(Health.HEALTHY, Reason.COMPLETED)
+    if missing <= 0:
+        running = any(run.status == "RUNNING" for run in active)
+        return state(Health.PROGRESSING, Reason.RUNNING if running else Reason.QUEUED)
+    if since is not None and now < since:
+        return state(Health.SUSPENDED, Reason.WAITING_FOR_RERUN, f"rerunAfter is {since.isoformat()}")
+    if len(failed) > budget.retries:
+        return state(Health.DEGRADED, Reason.STALLED, _why_stalled(failed, budget))
+    if stopped and missing <= len(stopped):
+        return state(
+            Health.SUSPENDED, Reason.STOPPED_BY_HAND, "set rerunAfter (corespec rerun) to start it again"
+        )
+    launches = missing - len(stopped)
+    if failed:
+        return state(Health.PROGRESSING, Reason.RETRYING, _attempt(failed, budget), launches)
+    return state(Health.MISSING, Reason.NOT_STARTED, "", launches)
+
+
+def application(status: ApplicationStatus | None) -> Verdict:
+    """Health of the Git sync."""
+    if status is None:
+        return Verdict(Health.MISSING, Reason.ABSENT, "the application does not exist in AI Core")
+    if status.errors:
+        return Verdict(Health.DEGRADED, Reason.SYNC_FAILED, "; ".join(status.errors))
+    if status.sync == "Synced":
+        return Verdict(Health.HEALTHY, Reason.READY)
+    if status.sync == "Unknown" and status.message not in {"", "Unknown"}:
+        return Verdict(Health.DEGRADED, Reason.SYNC_FAILED, status.message)
+    return Verdict(Health.PROGRESSING, Reason.SYNCING, status.message)
+
+
+def _longer_than(timeout: timedelta | None, run: Execution, now: datetime) -> bool:
+    return timeout is not None and now - (run.started_at or run.created_at) > timeout
+
+
+def _stopped_late(timeout: timedelta | None, run: Execution) -> bool:
+    ended = run.completed_at or run.modified_at
+    return timeout is not None and ended - (run.started_at or run.created_at) >= timeout
+
+
+def _why_stalled(failed: Sequence[Execution], budget: RunBudget) -> str:
+    last = max(failed, key=lambda run: (run.created_at, run.id))
+    said = f": {last.message}" if last.message else ""
+    runs_ = "run" if len(failed) == 1 else "runs"
+    return f"{len(failed)} {runs_} failed, {budget.retries} retries allowed; the last, {last.id}{said}"
+
+
+def _attempt(failed: Sequence[Execution], budget: RunBudget) -> str:
+    last = max(failed, key=lambda run: (run.created_at, run.id))
+    said = f": {last.message}" if last.message else ""
+    return f"retry {len(failed)} of {budget.retries} after {last.id} ended {last.status}{said}"

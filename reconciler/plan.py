@@ -1,0 +1,243 @@
+"""`(desired, live, policy) -> Plan`. Pure: no I/O, no clock, no randomness.
+
+Configurations and artifacts are addressed by content, so comparing them is set membership. Executions are
+level-triggered (`health.runs`). What nobody wants any more is reported as retired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from generator.spec.environment import Policy
+from reconciler.desired import (
+    DATASET_LABEL,
+    FINGERPRINT_LABEL,
+    Desired,
+    DesiredConfiguration,
+    DesiredDataset,
+    DesiredTemplate,
+    Onboarding,
+)
+from reconciler.explain import differences, own_name, predecessor
+from reconciler.live import Application, Artifact, Configuration, Live, TemplateState
+from reconciler.plan_model import Action, Category, Change, FieldChange, Plan, Problem, Stage, StageName
+from reconciler.runs import plan_runs
+
+_NO_STATE = TemplateState(synced=False, published=False)
+
+
+def plan(desired: Desired, live: Live, policy: Policy) -> Plan:
+    """Everything that `apply` would do, in its order, with the reason for each step."""
+    configurations = {wanted.address: find_configurations(wanted, live) for wanted in desired.configurations}
+    conflicts = [_conflict(wanted, live) for wanted in desired.configurations]
+    runs = plan_runs(desired, live, configurations, policy)
+    changed = {c.executable for c in desired.configurations if not configurations[c.address]}
+    stages = (
+        Stage(StageName.ONBOARD, tuple(_onboarding(desired, live))),
+        Stage(StageName.PUBLISH, tuple(_publish(desired, live, changed))),
+        Stage(StageName.UPLOAD, tuple(_uploads(desired, live))),
+        Stage(StageName.REGISTER, tuple(_registrations(desired, live))),
+        Stage(StageName.SYNC, tuple(_syncs(desired, live, changed))),
+        Stage(StageName.CONFIGURE, tuple(_configurations(desired, live, configurations))),
+        Stage(StageName.STOP, runs.stops),
+        Stage(StageName.LAUNCH, runs.launches),
+    )
+    return Plan(
+        environment=desired.environment,
+        stages=tuple(stage for stage in stages if stage.changes),
+        retired=tuple(_retired(desired, live)),
+        warnings=(),
+        errors=tuple(sorted([*_foreign(desired, live), *(c for c in conflicts if c), *runs.errors])),
+        unhealthy=runs.unhealthy,
+    )
+
+
+def find_artifacts(dataset: DesiredDataset, artifacts: Iterable[Artifact]) -> tuple[Artifact, ...]:
+    """Artifacts of that content at that URL, oldest first. A display name proves nothing."""
+    found = [
+        a
+        for a in artifacts
+        if a.scenario == dataset.scenario
+        and a.url == dataset.url
+        and a.kind == dataset.kind
+        and a.labels.get(FINGERPRINT_LABEL) == dataset.fingerprint
+    ]
+    return tuple(sorted(found, key=lambda a: (a.created_at, a.id)))
+
+
+def find_configurations(wanted: DesiredConfiguration, live: Live) -> tuple[Configuration, ...]:
+    """Live configurations of that name *and* content, oldest first."""
+    return tuple(c for c in live.configurations_by_name.get(wanted.full_name, ()) if _same(c, wanted, live))
+
+
+def _same(live_one: Configuration, wanted: DesiredConfiguration, live: Live) -> bool:
+    if (live_one.scenario, live_one.executable) != (wanted.scenario, wanted.executable):
+        return False
+    if dict(live_one.parameters) != dict(wanted.parameters) or set(live_one.inputs) != set(wanted.inputs):
+        return False
+    # Any artifact with that content will do, wherever it lies: the content is what the name vouches for.
+    return all(
+        _fingerprint(live_one.inputs[port], live) == dataset.fingerprint
+        for port, dataset in wanted.inputs.items()
+    )
+
+
+def _fingerprint(artifact_id: str, live: Live) -> str | None:
+    artifact = live.artifacts_by_id.get(artifact_id)
+    return artifact.labels.get(FINGERPRINT_LABEL) if artifact else None
+
+
+def _conflict(wanted: DesiredConfiguration, live: Live) -> Problem | None:
+    for other in live.configurations_by_name.get(wanted.full_name, ()):
+        if not _same(other, wanted, live):
+            return Problem(
+                wanted.address,
+                "conflict",
+                f"configuration {other.id} in AI Core is called {other.name} and holds something else",
+                "It was not made by corespec from these specs. Rename the configuration in the spec.",
+            )
+    return None
+
+
+def _foreign(desired: Desired, live: Live) -> Iterator[Problem]:
+    """Tenant objects of our names that lead elsewhere."""
+    want = desired.onboarding
+    for repository in live.repositories:
+        if repository.name == want.repository and repository.url != want.repository_url:
+            yield Problem(
+                f"repository/{want.repository}",
+                "conflict",
+                f"repository {want.repository} exists in AI Core with the URL {repository.url}",
+                f"Choose another git.repository, or set git.url ({want.repository_url}) to it.",
+            )
+    application = find_application(want, live.applications)
+    if application and _follows(application) != (want.path.strip("/"), want.branch):
+        path, revision = _follows(application)
+        yield Problem(
+            f"application/{want.application}",
+            "conflict",
+            f"application {want.application} exists in AI Core and follows {path} at {revision}",
+            f"Choose another git.application, or let it follow {want.path} at {want.branch}.",
+        )
+
+
+def find_application(want: Onboarding, applications: Iterable[Application]) -> Application | None:
+    """The application of that name; AI Core may put the tenant's id in front, and then path and branch decide."""
+    exact = [a for a in applications if a.name == want.application]
+    prefixed = [
+        a
+        for a in applications
+        if a.name.endswith(f"-{want.application}") and _follows(a) == (want.path.strip("/"), want.branch)
+    ]
+    return next(iter([*exact, *prefixed]), None)
+
+
+def _follows(application: Application) -> tuple[str, str]:
+    return application.path.strip("/"), application.revision
+
+
+def _onboarding(desired: Desired, live: Live) -> Iterator[Change]:
+    want = desired.onboarding
+
+    def create(kind: str, name: str, reason: str) -> Change:
+        return Change(f"{kind}/{name}", Action.CREATE, Category.ONBOARD, reason, name, subject=want)
+
+    if want.resource_group not in live.resource_groups:
+        yield create("resource-group", want.resource_group, "the resource group is absent")
+    for name in want.object_store_secrets:
+        if name not in live.object_store_secrets:
+            yield create("object-store-secret", name, "the environment says register: true")
+    if want.docker_secret and want.docker_secret not in live.docker_secrets:
+        yield create("docker-secret", want.docker_secret, "the environment gives its credentials")
+    if want.repository not in {repository.name for repository in live.repositories}:
+        yield create("repository", want.repository, f"AI Core does not know {want.repository_url}")
+    if find_application(want, live.applications) is None:
+        yield create("application", want.application, f"AI Core does not follow {want.path} at {want.branch}")
+
+
+def _publish(desired: Desired, live: Live, changed: set[str]) -> Iterator[Change]:
+    for template in desired.templates:
+        if not live.templates.get(template.executable, _NO_STATE).published:
+            reason = f"{template.path} on {desired.onboarding.branch} is not what the specs render"
+            yield _template_change(template, Action.PUBLISH, reason, changed)
+
+
+def _syncs(desired: Desired, live: Live, changed: set[str]) -> Iterator[Change]:
+    for template in desired.templates:
+        state = live.templates.get(template.executable, _NO_STATE)
+        if not state.synced:
+            at = f" (AI Core is at {state.revision[:10]})" if state.revision not in {"", "Unknown"} else ""
+            reason = state.message or f"AI Core has not synced {template.path} yet"
+            yield _template_change(template, Action.SYNC, f"{reason}{at}", changed)
+
+
+def _template_change(template: DesiredTemplate, action: Action, reason: str, changed: set[str]) -> Change:
+    category = Category.RETRAIN if template.executable in changed else Category.METADATA
+    return Change(template.address, action, category, reason, template.executable, subject=template)
+
+
+def _uploads(desired: Desired, live: Live) -> Iterator[Change]:
+    for dataset in desired.datasets:
+        if f"{dataset.store}/{dataset.prefix}" not in live.complete_uploads:
+            reason = f"{dataset.files} files, {dataset.bytes} bytes are not in object store {dataset.store}"
+            yield Change(dataset.address, Action.UPLOAD, Category.DATA, reason, dataset.url, subject=dataset)
+
+
+def _registrations(desired: Desired, live: Live) -> Iterator[Change]:
+    for dataset in desired.datasets:
+        if find_artifacts(dataset, live.artifacts):
+            continue
+        earlier = [
+            a
+            for a in live.artifacts
+            if a.scenario == dataset.scenario and a.labels.get(DATASET_LABEL) == dataset.name
+        ]
+        last = max(earlier, key=lambda a: (a.created_at, a.id), default=None)
+        fields = (FieldChange("url", last.url if last else None, dataset.url),)
+        reason = "its content or place has changed" if last else "no artifact holds this content"
+        yield Change(
+            dataset.address, Action.CREATE, Category.DATA, reason, dataset.name, fields, subject=dataset
+        )
+
+
+def _configurations(
+    desired: Desired, live: Live, found: dict[str, tuple[Configuration, ...]]
+) -> Iterator[Change]:
+    templates = {template.executable: template.document for template in desired.templates}
+    for wanted in desired.configurations:
+        if found[wanted.address]:
+            continue
+        old = predecessor(wanted, live)
+        fields = differences(old, wanted, templates[wanted.executable], live) if old else ()
+        yield Change(
+            wanted.address,
+            Action.CREATE,
+            Category.RETRAIN,
+            _why_new(old, fields),
+            wanted.full_name,
+            fields,
+            subject=wanted,
+        )
+
+
+def _why_new(old: Configuration | None, fields: tuple[FieldChange, ...]) -> str:
+    if old is None:
+        return "no configuration of this name and content exists"
+    if not fields:
+        return f"the template differs from the one of {old.name}"
+    return f"differs from {old.name} in {', '.join(field.path for field in fields)}"
+
+
+def _retired(desired: Desired, live: Live) -> Iterator[Change]:
+    names = {wanted.full_name for wanted in desired.configurations}
+    urls = {dataset.url for dataset in desired.datasets}
+    why = "no longer wanted; AI Core has no way to delete it"
+    for old in sorted(live.configurations, key=lambda c: (c.scenario, c.name, c.id)):
+        if (name := own_name(old)) and old.name not in names:
+            address = f"configuration/{old.scenario}/{name}"
+            yield Change(address, Action.RETIRE, Category.METADATA, why, old.name, subject=old)
+    for artifact in sorted(live.artifacts, key=lambda a: (a.scenario, a.url, a.id)):
+        name = artifact.labels.get(DATASET_LABEL)
+        if name and artifact.url not in urls:
+            address = f"dataset/{artifact.scenario}/{name}"
+            yield Change(address, Action.RETIRE, Category.METADATA, why, artifact.url, subject=artifact)

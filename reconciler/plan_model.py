@@ -1,0 +1,171 @@
+"""A plan as a value: stages of changes, in the order in which `apply` walks them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from reconciler.exitcode import ExitCode
+
+FORMAT_VERSION = "1.0"
+
+
+class Action(StrEnum):
+    """What is done to one address."""
+
+    CREATE = "create"
+    UPLOAD = "upload"
+    PUBLISH = "publish"  #: done by `corespec render` and `publish`, not by apply
+    SYNC = "sync"
+    LAUNCH = "launch"
+    WAIT = "wait"  #: wanted, and held back by a limit on concurrency
+    STOP = "stop"
+    RETIRE = "retire"  #: no longer wanted; AI Core cannot delete it, so it is reported and never pending
+
+
+class Category(StrEnum):
+    """Why it matters."""
+
+    ONBOARD = "onboard"
+    DATA = "data"
+    RETRAIN = "retrain"
+    METADATA = "metadata"
+    RUN = "run"
+
+
+class StageName(StrEnum):
+    """The stages, in the order of their work."""
+
+    ONBOARD = "onboard"
+    PUBLISH = "publish"
+    UPLOAD = "upload"
+    REGISTER = "register"
+    SYNC = "sync"
+    CONFIGURE = "configure"
+    STOP = "stop"
+    LAUNCH = "launch"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class FieldChange:
+    """One differing field; None where it is absent on that side."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step. `subject` is the desired or live object it acts on; it is not part of the plan's identity."""
+
+    address: str
+    action: Action
+    category: Category
+    reason: str
+    name: str = ""  #: as AI Core shows it
+    fields: tuple[FieldChange, ...] = ()
+    subject: Any = field(default=None, repr=False, compare=False)
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "address": self.address,
+            "action": self.action.value,
+            "category": self.category.value,
+            "name": self.name,
+            "reason": self.reason,
+            "before": {f.path: f.before for f in self.fields if f.before is not None},
+            "after": {f.path: f.after for f in self.fields if f.after is not None},
+            "paths": [f.path for f in self.fields],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    name: StageName
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """Something that forbids the plan (error) or deserves a look (warning)."""
+
+    address: str
+    code: str
+    message: str
+    remedy: str = ""
+
+    def document(self) -> dict[str, str]:
+        return {"address": self.address, "code": self.code, "message": self.message, "remedy": self.remedy}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything between what is and what shall be. Only whole plans exist: an unreadable part raises instead."""
+
+    environment: str
+    stages: tuple[Stage, ...] = ()
+    retired: tuple[Change, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    errors: tuple[Problem, ...] = ()
+    #: addresses whose health is bad although nothing is to be done about it (stalled executions)
+    unhealthy: tuple[Problem, ...] = ()
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """All pending changes in the order of their execution; `retired` is not among them."""
+        return tuple(self.iterate())
+
+    def iterate(self) -> Iterator[Change]:
+        for stage in self.stages:
+            yield from stage.changes
+
+    def of(self, name: StageName) -> tuple[Change, ...]:
+        return next((stage.changes for stage in self.stages if stage.name is name), ())
+
+    @property
+    def empty(self) -> bool:
+        return not any(stage.changes for stage in self.stages)
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """Count per action, zeros included, `retire` last."""
+        counts = {action.value: 0 for action in Action}
+        for change in (*self.changes, *self.retired):
+            counts[change.action.value] += 1
+        return counts
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of what the plan would do: a reviewed plan and a repeated one can be compared."""
+        content = [self.environment, [(s.name.value, [c.document() for c in s.changes]) for s in self.stages]]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """2 forbidden, 4 stalled, 3 changes pending, 0 converged; the worst wins."""
+        if self.errors:
+            return ExitCode.REJECTED
+        if self.unhealthy:
+            return ExitCode.NOT_HEALTHY
+        return ExitCode.CONVERGED if self.empty else ExitCode.PENDING
+
+    def document(self) -> dict[str, Any]:
+        """The plan for machines; keys are only ever added within one major `format_version`."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "kind": "Plan",
+            "environment": self.environment,
+            "summary": self.summary,
+            "stages": [s.name.value for s in self.stages],
+            "changes": [{"stage": s.name.value, **c.document()} for s in self.stages for c in s.changes],
+            "retired": [c.document() for c in self.retired],
+            "warnings": [p.document() for p in self.warnings],
+            "errors": [p.document() for p in self.errors],
+            "unhealthy": [p.document() for p in self.unhealthy],
+            "plan_digest": self.digest,
+        }

@@ -1,0 +1,29 @@
+"""JSON with a `format_version`: a higher minor only adds keys, a higher major may change them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from reconciler.plan_model import Plan
+from reconciler.status import Status
+
+
+def plan_json(plan: Plan) -> str:
+    """The plan, one deterministic document."""
+    return _dump(plan.document() | {"exit_code": int(plan.exit_code)})
+
+
+def status_json(status: Status) -> str:
+    """The state of every address."""
+    return _dump(status.document())
+
+
+def lines(documents: Iterable[dict[str, Any]]) -> str:
+    """JSON lines: one compact document a line."""
+    return "".join(json.dumps(document, ensure_ascii=False, sort_keys=True) + "\n" for document in documents)
+
+
+def _dump(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

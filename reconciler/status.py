@@ -1,0 +1,181 @@
+"""One row per address: does AI Core hold it, and how does it do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from reconciler.desired import Desired, DesiredExecution
+from reconciler.health import Health, Reason, Sync, Verdict, application, worst
+from reconciler.live import Live, Metric, Metrics
+from reconciler.plan import find_application, find_artifacts, find_configurations
+from reconciler.plan_model import FORMAT_VERSION
+from reconciler.runs import run_state
+
+#: The metric shown in the overview.
+BEST_METRIC = "mAP/allClasses"
+#: Splits by how much their figure says about new pictures.
+_SPLITS = ("test", "validation", "train", "")
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRow:
+    """`since` is when the state began as far as AI Core tells; `best` is the best `mAP/allClasses`, 0..1."""
+
+    address: str
+    sync: Sync
+    health: Health
+    reason: Reason
+    message: str = ""
+    since: datetime | None = None
+    execution: str | None = None
+    best: float | None = None
+
+    def document(self, now: datetime) -> dict[str, Any]:
+        return {
+            "address": self.address,
+            "sync": self.sync.value,
+            "health": self.health.value,
+            "reason": self.reason.value,
+            "message": self.message,
+            "since": self.since.isoformat() if self.since else None,
+            "age_seconds": int((now - self.since).total_seconds()) if self.since else None,
+            "execution": self.execution,
+            "best": {"metric": BEST_METRIC, "value": self.best} if self.best is not None else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All rows of one environment."""
+
+    environment: str
+    observed_at: datetime
+    revision: str  #: what AI Core has synced
+    rows: tuple[StatusRow, ...]
+
+    @property
+    def health(self) -> Health:
+        return worst(row.health for row in self.rows)
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "format_version": FORMAT_VERSION,
+            "kind": "Status",
+            "environment": self.environment,
+            "observed_at": self.observed_at.isoformat(),
+            "revision": self.revision,
+            "health": self.health.value,
+            "rows": [row.document(self.observed_at) for row in self.rows],
+        }
+
+
+def status(desired: Desired, live: Live, metrics: Mapping[str, Metrics]) -> Status:
+    """The state of everything wanted; `metrics` by execution id, for the figures."""
+    rows = [
+        _application(desired, live),
+        *_templates(desired, live),
+        *_datasets(desired, live),
+        *_configurations(desired, live),
+        *(_execution(wanted, live, metrics) for wanted in desired.executions),
+    ]
+    revision = live.application_status.revision if live.application_status else ""
+    return Status(desired.environment, live.observed_at, revision, tuple(rows))
+
+
+def executions_shown(desired: Desired, live: Live) -> tuple[str, ...]:
+    """Ids of the executions whose metrics the status shows."""
+    states = (
+        run_state(wanted, find_configurations(wanted.configuration, live), live)
+        for wanted in desired.executions
+    )
+    return tuple(sorted({state.latest.id for state in states if state.latest}))
+
+
+def best(metrics: Metrics | None, name: str = BEST_METRIC) -> float | None:
+    """The highest value of a metric on the split that says most: test before validation before training."""
+    if metrics is None:
+        return None
+    values = [metric for metric in metrics.metrics if metric.name == name]
+    for split in _SPLITS:
+        if of_split := [m.value for m in values if split_of(m) == split]:
+            return max(of_split)
+    return None
+
+
+def split_of(metric: Metric) -> str:
+    """train, validation, test or empty: the `data_split` label."""
+    return metric.labels.get("data_split", "")
+
+
+def latest(values: Iterable[Metric], name: str) -> Metric | None:
+    """The value of a metric with the highest step."""
+    return max((m for m in values if m.name == name), key=lambda m: m.step or 0, default=None)
+
+
+def _application(desired: Desired, live: Live) -> StatusRow:
+    found = find_application(desired.onboarding, live.applications)
+    verdict = application(live.application_status if found else None)
+    sync = Sync.SYNCED if verdict.health is Health.HEALTHY else Sync.OUT_OF_SYNC
+    return _row(f"application/{desired.onboarding.application}", sync, verdict)
+
+
+def _templates(desired: Desired, live: Live) -> Iterable[StatusRow]:
+    for template in desired.templates:
+        state = live.templates.get(template.executable)
+        if state and state.synced:
+            yield _row(template.address, Sync.SYNCED, Verdict(Health.HEALTHY, Reason.READY))
+        elif state and state.message:
+            verdict = Verdict(Health.DEGRADED, Reason.SYNC_FAILED, state.message)
+            yield _row(template.address, Sync.OUT_OF_SYNC, verdict)
+        else:
+            message = "" if state and state.published else "rendered/ on the branch is stale"
+            yield _row(
+                template.address, Sync.OUT_OF_SYNC, Verdict(Health.PROGRESSING, Reason.SYNCING, message)
+            )
+
+
+def _datasets(desired: Desired, live: Live) -> Iterable[StatusRow]:
+    for dataset in desired.datasets:
+        found = find_artifacts(dataset, live.artifacts)
+        uploaded = f"{dataset.store}/{dataset.prefix}" in live.complete_uploads
+        if found and uploaded:
+            verdict = Verdict(Health.HEALTHY, Reason.READY, dataset.url)
+            yield _row(dataset.address, Sync.SYNCED, verdict, found[0].created_at)
+        else:
+            missing = "not registered" if uploaded else "not uploaded"
+            yield _row(dataset.address, Sync.OUT_OF_SYNC, Verdict(Health.MISSING, Reason.ABSENT, missing))
+
+
+def _configurations(desired: Desired, live: Live) -> Iterable[StatusRow]:
+    for wanted in desired.configurations:
+        found = find_configurations(wanted, live)
+        if found:
+            verdict = Verdict(Health.HEALTHY, Reason.READY, wanted.full_name)
+            yield _row(wanted.address, Sync.SYNCED, verdict, found[0].created_at)
+        else:
+            yield _row(
+                wanted.address, Sync.OUT_OF_SYNC, Verdict(Health.MISSING, Reason.ABSENT, wanted.full_name)
+            )
+
+
+def _execution(wanted: DesiredExecution, live: Live, metrics: Mapping[str, Metrics]) -> StatusRow:
+    state = run_state(wanted, find_configurations(wanted.configuration, live), live)
+    run = state.latest
+    since = (run.completed_at or run.modified_at) if run else None
+    return StatusRow(
+        address=wanted.address,
+        sync=Sync.OUT_OF_SYNC if state.launches else Sync.SYNCED,
+        health=state.verdict.health,
+        reason=state.verdict.reason,
+        message=state.verdict.message,
+        since=since,
+        execution=run.id if run else None,
+        best=best(metrics.get(run.id)) if run else None,
+    )
+
+
+def _row(address: str, sync: Sync, verdict: Verdict, since: datetime | None = None) -> StatusRow:
+    return StatusRow(address, sync, verdict.health, verdict.reason, verdict.message, since)

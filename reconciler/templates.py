@@ -1,0 +1,108 @@
+"""Templates in three places: what the specs render, what the branch holds, what AI Core has synced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+import yaml
+
+from generator.fingerprint import configuration_fingerprint, template_fingerprint
+from reconciler.desired import FINGERPRINT_LABEL, SHORT, Desired, DesiredTemplate
+from reconciler.explain import own_name, predecessor
+from reconciler.live import ApplicationStatus, Configuration, Live, TemplateState
+
+#: Revisions of a template looked at to explain what has changed.
+HISTORY = 50
+
+
+class GitReader(Protocol):
+    """The repository that AI Core follows, as this machine can read it."""
+
+    def read(self, revision: str, path: str) -> bytes | None:
+        """Content of `path` at a revision; None if it is not there or the revision is unknown."""
+        ...
+
+    def published(self, path: str) -> bytes | None:
+        """Content of `path` at the head of the branch that AI Core follows, as far as has been fetched."""
+        ...
+
+    def history(self, path: str, limit: int) -> Iterable[str]:
+        """Revisions in which `path` changed, latest first."""
+        ...
+
+
+def template_states(
+    templates: Iterable[DesiredTemplate], status: ApplicationStatus | None, git: GitReader
+) -> dict[str, TemplateState]:
+    """How each wanted template stands, by executable id."""
+    return {template.executable: _state(template, status, git) for template in templates}
+
+
+def _state(template: DesiredTemplate, status: ApplicationStatus | None, git: GitReader) -> TemplateState:
+    published = git.published(template.path) == template.content
+    if status is None:
+        return TemplateState(synced=False, published=published)
+    failure = next(
+        (r.message for r in status.resources if r.name == template.executable and _failed(r.status)), ""
+    )
+    synced = (
+        status.sync == "Synced"
+        and not failure
+        and git.read(status.revision, template.path) == template.content
+    )
+    return TemplateState(synced=synced, published=published, revision=status.revision, message=failure)
+
+
+def _failed(status: str) -> bool:
+    return status.lower().endswith("failed")
+
+
+def past_templates(desired: Desired, live: Live, git: GitReader) -> dict[str, Mapping[str, Any]]:
+    """The templates with which the predecessors of changed configurations were made, where Git still has them.
+
+    A configuration's name vouches for its template: a revision is the right one when it gives that name.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    templates = {template.executable: template for template in desired.templates}
+    histories: dict[str, list[Mapping[str, Any]]] = {}
+    for wanted in desired.configurations:
+        if wanted.full_name in live.configurations_by_name:
+            continue
+        old = predecessor(wanted, live)
+        if old is None or old.name in found:
+            continue
+        template = templates[wanted.executable]
+        if template.path not in histories:
+            histories[template.path] = [template.document, *_documents(template.path, git)]
+        match = next((d for d in histories[template.path] if _name_of(old, d, live) == old.name), None)
+        if match is not None:
+            found[old.name] = match
+    return found
+
+
+def _documents(path: str, git: GitReader) -> Iterator[Mapping[str, Any]]:
+    for revision in git.history(path, HISTORY):
+        content = git.read(revision, path)
+        try:
+            document = yaml.safe_load(content) if content else None
+        except yaml.YAMLError:
+            continue  # a revision that was never valid made no configuration
+        if isinstance(document, Mapping):
+            yield document
+
+
+def _name_of(old: Configuration, template: Mapping[str, Any], live: Live) -> str | None:
+    name = own_name(old)
+    artifacts = {port: live.artifacts_by_id.get(id_) for port, id_ in old.inputs.items()}
+    fingerprints = {
+        port: artifact.labels.get(FINGERPRINT_LABEL, "") if artifact else ""
+        for port, artifact in artifacts.items()
+    }
+    fingerprint = configuration_fingerprint(
+        executable=old.executable,
+        template=template_fingerprint(template),
+        parameters=old.parameters,
+        inputs=fingerprints,
+    )
+    return f"{name}--{fingerprint[:SHORT]}"
