@@ -1,13 +1,9 @@
-"""Executions while they run: a live panel on a terminal, plain lines in a log.
-
-`Row` is all that is shown of one execution; where its figures come from is the caller's business.
-"""
+"""Executions while they run: a live panel on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -18,31 +14,16 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from reconciler.watch import Progress
+
 #: Seconds between two lines about the same execution in a log, unless its state or stage changes.
 LINE_SECONDS = 10.0
 
 _COLOURS = {"COMPLETED": "green", "RUNNING": "cyan", "DEAD": "red", "STOPPED": "yellow"}
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One execution as it stands; None where nothing has been measured yet. `eta` is in seconds."""
-
-    execution: str
-    configuration: str
-    status: str
-    stage: str = ""
-    step: int | None = None
-    total: int | None = None
-    fraction: float | None = None
-    eta: float | None = None
-    loss: float | None = None
-    mean_ap: float | None = None
-    message: str = ""
-
-
-class Progress:
-    """Shows rows as they come in; a context manager, so that a terminal is whole again whatever happens."""
+class Display:
+    """Shows looks as they come in; a context manager, so that a terminal is whole again whatever happens."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
@@ -65,7 +46,7 @@ class Progress:
         """One line of what was done, above the panel."""
         self._console.print(text, markup=False)
 
-    def show(self, rows: Sequence[Row]) -> None:
+    def show(self, rows: Sequence[Progress]) -> None:
         """Replace what is shown by `rows`."""
         if self._live is not None:
             self._live.update(panel(rows), refresh=True)
@@ -73,7 +54,7 @@ class Progress:
         for row in rows:
             self._line(row)
 
-    def _line(self, row: Row) -> None:
+    def _line(self, row: Progress) -> None:
         now, state = self._clock(), (row.status, row.stage)
         before = self._said.get(row.execution)
         if before is not None and before[0] == state and now - before[1] < LINE_SECONDS:
@@ -82,33 +63,35 @@ class Progress:
         self._console.print(line(row), markup=False)
 
 
-def line(row: Row) -> str:
+def line(row: Progress) -> str:
     """One execution as one line of a log."""
     words = [f"{row.configuration} {row.execution}: {row.status}"]
     if row.stage:
         words.append(row.stage)
-    if row.step is not None and row.total is not None:
-        words.append(f"step {row.step}/{row.total}")
+    if row.step is not None and row.total_steps is not None:
+        words.append(f"step {row.step}/{row.total_steps}")
     words += _measured(row)
     if row.message:
         words.append(row.message)
     return ", ".join(words)
 
 
-def panel(rows: Sequence[Row]) -> Panel:
+def panel(rows: Sequence[Progress]) -> Panel:
     """All executions as a panel: who, how far, how long still, how good."""
     blocks = [_block(row) for row in rows]
     return Panel(Group(*blocks), title="executions", title_align="left", border_style="dim")
 
 
-def _block(row: Row) -> Table:
+def _block(row: Progress) -> Table:
     table = Table.grid(padding=(0, 2))
     head = Text.assemble((row.configuration, "bold"), "  ", (row.status, _COLOURS.get(row.status, "dim")))
     if row.stage:
         head.append(f"  {row.stage}")
     table.add_row(head, Text(row.execution, style="dim"))
     if row.fraction is not None:
-        steps = f"{row.step}/{row.total}" if row.step is not None and row.total is not None else ""
+        steps = (
+            f"{row.step}/{row.total_steps}" if row.step is not None and row.total_steps is not None else ""
+        )
         table.add_row(
             ProgressBar(total=1.0, completed=row.fraction, width=48), f"{row.fraction:4.0%} {steps}"
         )
@@ -120,10 +103,10 @@ def _block(row: Row) -> Table:
     return table
 
 
-def _measured(row: Row) -> list[str]:
+def _measured(row: Progress) -> list[str]:
     words = []
-    if row.eta is not None and row.status == "RUNNING":
-        words.append(f"ETA {duration(row.eta)}")
+    if row.eta_seconds is not None and row.status == "RUNNING":
+        words.append(f"ETA {duration(row.eta_seconds)}")
     if row.loss is not None:
         words.append(f"loss {row.loss:.3f}")
     if row.mean_ap is not None:

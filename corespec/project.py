@@ -15,7 +15,7 @@ from generator.spec.resolve import Resolved, resolve
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
+class Place:
     """A loaded project with one environment of it chosen."""
 
     project: Project
@@ -35,15 +35,15 @@ class Workplace:
         return render(self.resolve())
 
 
-def load(directory: Path, environment: str | None, catalog: Sequence[Path] | None) -> Workplace:
+def load(directory: Path, environment: str | None, catalog: Sequence[Path] | None) -> Place:
     """Load the project in `directory`; InputError for bad specs, CommandError for an unclear -e."""
     root = project_root(directory)
     workflows = load_catalog(catalog or ())
     project = load_project(root, workflows)
-    return Workplace(project, project.environments[choose(project.environments, environment)], workflows)
+    return Place(project, project.environments[choose(project.environments, environment)], workflows)
 
 
-def load_all(directory: Path, asked: str | None, catalog: Sequence[Path] | None) -> list[Workplace]:
+def load_all(directory: Path, asked: str | None, catalog: Sequence[Path] | None) -> list[Place]:
     """Every environment of the project, or the one that was asked for; at least one."""
     if asked is not None:
         return [load(directory, asked, catalog)]
@@ -52,7 +52,7 @@ def load_all(directory: Path, asked: str | None, catalog: Sequence[Path] | None)
     if not project.environments:
         raise CommandError("the project has no environment", remedy="Add specs/environments/local.yaml.")
     named = sorted(project.environments.items())
-    return [Workplace(project, environment, workflows) for _, environment in named]
+    return [Place(project, environment, workflows) for _, environment in named]
 
 
 def project_root(directory: Path) -> Path:

@@ -7,17 +7,18 @@ import io
 import pytest
 from rich.console import Console
 
-from corespec.progress import LINE_SECONDS, Progress, Row, duration, line, panel
+from corespec.progress import LINE_SECONDS, Display, duration, line, panel
+from reconciler.watch import Progress
 
-ROW = Row(
+ROW = Progress(
     "e1f0",
     "baseline",
     "RUNNING",
     stage="train",
     step=250,
-    total=1000,
+    total_steps=1000,
     fraction=0.25,
-    eta=187.0,
+    eta_seconds=187.0,
     loss=1.2345,
     mean_ap=0.871,
 )
@@ -32,9 +33,9 @@ class Clock:
         return self.now
 
 
-def _logged() -> tuple[Progress, io.StringIO, Clock]:
+def _logged() -> tuple[Display, io.StringIO, Clock]:
     stream, clock = io.StringIO(), Clock()
-    return Progress(Console(file=stream, width=120), clock), stream, clock
+    return Display(Console(file=stream, width=120), clock), stream, clock
 
 
 def test_a_line_names_everything_that_is_measured() -> None:
@@ -44,13 +45,13 @@ def test_a_line_names_everything_that_is_measured() -> None:
 
 def test_a_line_of_a_fresh_execution_claims_nothing() -> None:
     """What is not measured yet is left out, not shown as zero."""
-    assert line(Row("e1f0", "baseline", "PENDING")) == "baseline e1f0: PENDING"
+    assert line(Progress("e1f0", "baseline", "PENDING")) == "baseline e1f0: PENDING"
 
 
 def test_the_panel_shows_the_same_figures() -> None:
     """The terminal's panel holds the bar, the time left and the figures of every execution."""
     console = Console(file=io.StringIO(), width=100, record=True)
-    console.print(panel([ROW, Row("e2", "sweep", "DEAD", message="no pictures")]))
+    console.print(panel([ROW, Progress("e2", "sweep", "DEAD", message="no pictures")]))
     text = console.export_text()
     for part in (
         "baseline",
@@ -67,23 +68,23 @@ def test_the_panel_shows_the_same_figures() -> None:
 
 def test_a_log_repeats_an_execution_only_after_a_while() -> None:
     """Without a terminal the same state is said again every LINE_SECONDS: no flood, no silence."""
-    progress, stream, clock = _logged()
-    with progress:
-        progress.show([ROW])
+    display, stream, clock = _logged()
+    with display:
+        display.show([ROW])
         clock.now = LINE_SECONDS / 2
-        progress.show([ROW])
+        display.show([ROW])
         assert len(stream.getvalue().splitlines()) == 1
         clock.now = LINE_SECONDS
-        progress.show([ROW])
+        display.show([ROW])
     assert len(stream.getvalue().splitlines()) == 2
 
 
 def test_a_change_of_state_is_said_at_once() -> None:
     """COMPLETED is not held back by the pace of the log."""
-    progress, stream, _ = _logged()
-    with progress:
-        progress.show([ROW])
-        progress.show([Row("e1f0", "baseline", "COMPLETED")])
+    display, stream, _ = _logged()
+    with display:
+        display.show([ROW])
+        display.show([Progress("e1f0", "baseline", "COMPLETED")])
     assert stream.getvalue().splitlines()[-1] == "baseline e1f0: COMPLETED"
 
 
