@@ -17,7 +17,7 @@ from pydantic import Field, StrictBool, field_validator
 
 from generator.errors import Diagnostic, InputError
 from generator.spec.document import ArtifactKind, SpecModel
-from generator.spec.parameters import Parameter, ParameterType, ValueProblem, canonical
+from generator.spec.parameters import Parameter, ParameterType, UnfitValueError, canonical
 from generator.spec.parse import parse
 from generator.spec.reader import Source, read
 from generator.spec.types import Line, ObjectName, Text
@@ -78,7 +78,10 @@ class WorkflowDocument(SpecModel):
     def _name_parameters(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        return {name: {**fields, "name": name} if isinstance(fields, dict) else fields for name, fields in value.items()}
+        return {
+            name: {**fields, "name": name} if isinstance(fields, dict) else fields
+            for name, fields in value.items()
+        }
 
 
 class Workflow(SpecModel):
@@ -99,8 +102,8 @@ class Workflow(SpecModel):
     outputs: Mapping[str, ArtifactPort]
     """Output artifacts by global name."""
     check: tuple[str, ...] | None
-    """Arguments after the Python interpreter that check a dataset before anything is created (`-m trainer check …`);
-    the caller adds `--<input> FOLDER`, `--set name=value` and `-o json`."""
+    """Arguments after the Python interpreter that check a dataset before anything is created (`-m trainer
+    check …`); the caller adds `--<input> FOLDER`, `--set name=value` and `-o json`."""
     texts: Mapping[str, str] = Field(repr=False)
     """Jinja texts by file name: `template.yaml.j2`, `Dockerfile.j2`, `requirements.txt.j2`."""
 
@@ -108,8 +111,8 @@ class Workflow(SpecModel):
 def load_catalog(extra: Sequence[Path] = ()) -> Mapping[str, Workflow]:
     """The built-in workflows and those in the `extra` folders (each a folder of workflow folders), by name.
 
-    A name that is already taken is an error: nobody shall run another workflow than the one that was reviewed.
-    Raises InputError with the findings of all folders.
+    A name that is already taken is an error: nobody shall run another workflow than the one that was
+    reviewed. Raises InputError with the findings of all folders.
     """
     built_in = _built_in()
     if not extra:
@@ -121,7 +124,11 @@ def load_catalog(extra: Sequence[Path] = ()) -> Mapping[str, Workflow]:
         for name, workflow in found.items():
             if name in workflows:
                 where = (root / name / "workflow.yaml").as_posix()
-                diagnostics.append(Diagnostic(where, 1, 1, "duplicate-name", f"the catalogue already has a workflow `{name}`"))
+                diagnostics.append(
+                    Diagnostic(
+                        where, 1, 1, "duplicate-name", f"the catalogue already has a workflow `{name}`"
+                    )
+                )
             workflows[name] = workflow
     if diagnostics:
         raise InputError(diagnostics)
@@ -158,7 +165,10 @@ def load_workflow(folder: Path) -> tuple[Workflow | None, list[Diagnostic]]:
         source = read((folder / "workflow.yaml").as_posix(), (folder / "workflow.yaml").read_bytes())
     except OSError as error:
         message = f"cannot be read ({error.strerror}); every workflow folder needs it"
-        return None, [*diagnostics, Diagnostic((folder / "workflow.yaml").as_posix(), 1, 1, "missing-file", message)]
+        return None, [
+            *diagnostics,
+            Diagnostic((folder / "workflow.yaml").as_posix(), 1, 1, "missing-file", message),
+        ]
     parsed = parse(source, WorkflowDocument)
     diagnostics += parsed.diagnostics
     if parsed.model:
@@ -191,9 +201,13 @@ def _texts(folder: Path) -> tuple[dict[str, str], list[Diagnostic]]:
             message = f"cannot be read ({error.strerror}); every workflow folder needs it"
             diagnostics.append(Diagnostic(path.as_posix(), 1, 1, "missing-file", message))
         except UnicodeDecodeError:
-            diagnostics.append(Diagnostic(path.as_posix(), 1, 1, "not-utf8", "the file is not UTF-8 text; save it as UTF-8"))
+            diagnostics.append(
+                Diagnostic(path.as_posix(), 1, 1, "not-utf8", "the file is not UTF-8 text; save it as UTF-8")
+            )
         except TemplateSyntaxError as error:
-            diagnostics.append(Diagnostic(path.as_posix(), error.lineno, 1, "template-syntax", error.message or "not Jinja"))
+            diagnostics.append(
+                Diagnostic(path.as_posix(), error.lineno, 1, "template-syntax", error.message or "not Jinja")
+            )
     return texts, diagnostics
 
 
@@ -203,7 +217,7 @@ def _check(document: WorkflowDocument, source: Source, folder: Path) -> list[Dia
     for name, parameter in document.parameters.items():
         try:
             canonical(parameter, parameter.default)
-        except ValueProblem as problem:
+        except UnfitValueError as problem:
             position = source.positions.of(("parameters", name, "default"))
             message = f"parameters.{name}.default: {problem}"
             diagnostics.append(Diagnostic(source.path, *position, problem.code, message))

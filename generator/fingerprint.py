@@ -1,7 +1,7 @@
 """Identity by content: what forces a new training is hashed, what people read is not.
 
-Pure functions over canonical JSON (sorted keys, UTF-8, no spaces). `HASH_VERSION` is part of every hash, so that a
-change of the algorithm is visible as such and never mistaken for a change of the user's spec.
+Pure functions over canonical JSON (sorted keys, UTF-8, no spaces). `HASH_VERSION` is part of every hash, so
+that a change of the algorithm is visible as such and never mistaken for a change of the user's spec.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ def canonical_json(value: object) -> bytes:
 
 def digest(kind: str, value: object) -> str:
     """SHA-256 in hex of a value, kept apart from values of any other `kind`."""
-    return hashlib.sha256(canonical_json({"hash_version": HASH_VERSION, "kind": kind, "value": value})).hexdigest()
+    return hashlib.sha256(
+        canonical_json({"hash_version": HASH_VERSION, "kind": kind, "value": value})
+    ).hexdigest()
 
 
 def template_fingerprint(template: Mapping[str, Any]) -> str:
     """Fingerprint (64 hex digits) of what a run of a WorkflowTemplate depends on.
 
-    Image, command, environment, artifacts, volumes and the resource plan enter. The template's name, its labels,
-    titles and descriptions, parameter defaults and the pull secret do not.
+    Image, command, environment, artifacts, volumes and the resource plan enter. The template's name, its
+    labels, titles and descriptions, parameter defaults and the pull secret do not.
     """
     spec = template.get("spec", {})
     return digest("template", {key: value for key, value in spec.items() if key not in _SPEC_WITHOUT_EFFECT})
@@ -44,15 +46,21 @@ def configuration_fingerprint(
 ) -> str:
     """Fingerprint (64 hex digits) of one configuration.
 
-    `template` is the template's fingerprint, `inputs` maps each input artifact to its dataset's fingerprint. The
-    configuration's name in AI Core is `<name>--<first 12 digits>`.
+    `template` is the template's fingerprint, `inputs` maps each input artifact to its dataset's fingerprint.
+    The configuration's name in AI Core is `<name>--<first 12 digits>`.
     """
     return digest(
         "configuration",
-        {"executable": executable, "template": template, "parameters": dict(parameters), "inputs": dict(inputs)},
+        {
+            "executable": executable,
+            "template": template,
+            "parameters": dict(parameters),
+            "inputs": dict(inputs),
+        },
     )
 
 
 def manifest_fingerprint(entries: Iterable[tuple[str, int, str]]) -> str:
-    """Fingerprint (64 hex digits) of a folder: (relative path, size in bytes, SHA-256 in hex) of each file, in any order."""
+    """Fingerprint (64 hex digits) of a folder: (relative path, size in bytes, SHA-256 in hex) of each file,
+    in any order."""
     return digest("manifest", sorted([path, size, sha256] for path, size, sha256 in entries))

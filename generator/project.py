@@ -26,8 +26,9 @@ Model = TypeVar("Model", bound=BaseModel)
 class Project:
     """All specs of a project.
 
-    `sources` maps a scenario's name to its file, and `environments/<name>` to an environment's; paths are relative
-    to `root` with `/` between their parts. `positions` maps a file to the places of its values, for diagnostics.
+    `sources` maps a scenario's name to its file, and `environments/<name>` to an environment's; paths are
+    relative to `root` with `/` between their parts. `positions` maps a file to the places of its values, for
+    diagnostics.
     """
 
     root: Path
@@ -40,12 +41,13 @@ class Project:
 def load_project(root: Path, catalog: Mapping[str, Workflow] | None = None) -> Project:
     """Read and check every spec of a project.
 
-    With a `catalog`, parameters, inputs and workflows are checked as well, so that one run reports everything;
-    without it, `resolve` checks them. Raises InputError with the findings of all files.
+    With a `catalog`, parameters, inputs and workflows are checked as well, so that one run reports
+    everything; without it, `resolve` checks them. Raises InputError with the findings of all files.
     """
     scenarios = _parse_folder(root, "specs", Scenario)
     environments = _parse_folder(root, "specs/environments", Environment)
-    diagnostics = [item for parsed in (*scenarios, *environments) for item in parsed.diagnostics]
+    diagnostics = [item for parsed in scenarios for item in parsed.diagnostics]
+    diagnostics += [item for place in environments for item in place.diagnostics]
     diagnostics += _absent(root, scenarios, environments)
     places = {parsed.salvaged.metadata.name: parsed.salvaged for parsed in environments if parsed.salvaged}
     for parsed in scenarios:
@@ -53,10 +55,15 @@ def load_project(root: Path, catalog: Mapping[str, Workflow] | None = None) -> P
     diagnostics += _duplicates(scenarios, environments)
     if diagnostics:
         raise InputError(diagnostics)
-    models = sorted((parsed.model for parsed in scenarios if parsed.model), key=lambda item: item.metadata.name)
+    models = sorted(
+        (parsed.model for parsed in scenarios if parsed.model), key=lambda item: item.metadata.name
+    )
     sources = {parsed.model.metadata.name: parsed.source.path for parsed in scenarios if parsed.model}
-    sources |= {f"environments/{item.model.metadata.name}": item.source.path for item in environments if item.model}
-    positions = {parsed.source.path: parsed.source.positions for parsed in (*scenarios, *environments)}
+    sources |= {
+        f"environments/{item.model.metadata.name}": item.source.path for item in environments if item.model
+    }
+    positions = {parsed.source.path: parsed.source.positions for parsed in scenarios}
+    positions |= {place.source.path: place.source.positions for place in environments}
     return Project(root, tuple(models), dict(sorted(places.items())), sources, positions)
 
 
@@ -77,7 +84,9 @@ def _parse_file(root: Path, path: Path, model: type[Model]) -> Parsed[Model]:
     return parse(read(name, content), model)
 
 
-def _absent(root: Path, scenarios: list[Parsed[Scenario]], environments: list[Parsed[Environment]]) -> list[Diagnostic]:
+def _absent(
+    root: Path, scenarios: list[Parsed[Scenario]], environments: list[Parsed[Environment]]
+) -> list[Diagnostic]:
     result = []
     if not scenarios:
         message = f"there is no scenario in {root / 'specs'}; `corespec init` writes a first one"
@@ -100,7 +109,9 @@ def _cross_check(
     return findings.items
 
 
-def _duplicates(scenarios: list[Parsed[Scenario]], environments: list[Parsed[Environment]]) -> list[Diagnostic]:
+def _duplicates(
+    scenarios: list[Parsed[Scenario]], environments: list[Parsed[Environment]]
+) -> list[Diagnostic]:
     """Names that must be unique beyond one file: scenarios, executables (in the tenant), environments."""
     first: dict[tuple[str, str], str] = {}
     result: list[Diagnostic] = []
@@ -108,7 +119,9 @@ def _duplicates(scenarios: list[Parsed[Scenario]], environments: list[Parsed[Env
     def claim(kind: str, name: str, findings: Findings, where: tuple[str, ...]) -> None:
         owner = first.setdefault((kind, name), findings.path)
         if owner != findings.path:
-            findings.add(where, f"duplicate-{kind}", f"{kind} `{name}` is already declared in {owner}", key=True)
+            findings.add(
+                where, f"duplicate-{kind}", f"{kind} `{name}` is already declared in {owner}", key=True
+            )
 
     for parsed in scenarios:
         findings = Findings(parsed.source.path, parsed.source.positions, result)

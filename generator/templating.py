@@ -1,7 +1,8 @@
 """Jinja for the catalogue: sandboxed, strict about names, and unable to inject.
 
-Argo owns `{{…}}`, so the catalogue writes `<< value >>`, `<% if … %>` and `<# comment #>`. Every `<< value >>`
-becomes a JSON literal, which is a YAML scalar and a quoted word of a Dockerfile: no value can become syntax.
+Argo owns `{{…}}`, so the catalogue writes `<< value >>`, `<% if … %>` and `<# comment #>`. Every `<< value
+>>` becomes a JSON literal, which is a YAML scalar and a quoted word of a Dockerfile: no value can become
+syntax.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 
 from jinja2 import StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from generator.emit import quote
 
 
 def fill(text: str, values: Mapping[str, Any]) -> str:
@@ -26,7 +29,10 @@ def check_syntax(text: str) -> None:
 
 
 def _literal(value: Any) -> Any:
-    return value if isinstance(value, StrictUndefined) else json.dumps(value, ensure_ascii=False)
+    """A value as the literal that stands in the output; text is always quoted."""
+    if isinstance(value, StrictUndefined):
+        return value  # jinja2 raises when it is written
+    return quote(value) if isinstance(value, str) else json.dumps(value)
 
 
 @lru_cache(maxsize=1)
@@ -34,7 +40,7 @@ def _environment() -> ImmutableSandboxedEnvironment:
     return ImmutableSandboxedEnvironment(
         undefined=StrictUndefined,
         finalize=_literal,
-        autoescape=False,  # noqa: S701 -- the output is YAML; `_literal` quotes every value
+        autoescape=False,  # the output is YAML; `_literal` quotes every value
         variable_start_string="<<",
         variable_end_string=">>",
         block_start_string="<%",

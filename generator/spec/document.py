@@ -41,7 +41,11 @@ class SpecModel(BaseModel):
     """Base of every spec model: strict about keys, frozen, camelCase in YAML, snake_case in Python."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
     )
 
 
@@ -57,7 +61,8 @@ class ScenarioMetadata(SpecModel):
     version: Version = "0.0.1"
     """Version of its executables (label `ai.sap.com/version`)."""
     labels: Mapping[LabelKey, LabelValue] = Field(default_factory=dict)
-    """Labels for people and tools; each key begins with `ext.ai.sap.com/`. They never cause a new training."""
+    """Labels for people and tools; each key begins with `ext.ai.sap.com/`. They never cause a new training.
+    """
 
 
 class Executable(SpecModel):
@@ -74,7 +79,8 @@ class Executable(SpecModel):
     instance_type: InstanceType | None = None
     """Machine size by instance type. Give this or `resourcePlan`."""
     gpu: StrictBool | None = None
-    """Base image with CUDA or without; absent: decided by the resource plan (an instance type counts as CPU)."""
+    """Base image with CUDA or without; absent: decided by the resource plan (an instance type counts as CPU).
+    """
     title: Line | None = None
     """Name for people (annotation `executables.ai.sap.com/name`); the id when absent."""
     description: Text | None = None
@@ -114,7 +120,8 @@ class Dataset(SpecModel):
             )
         if self.source.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz")):
             raise PydanticCustomError(
-                "dataset_source", "only a folder can be a `source` yet; unpack the archive and name its folder"
+                "dataset_source",
+                "only a folder can be a `source` yet; unpack the archive and name its folder",
             )
         return self
 
@@ -128,7 +135,9 @@ class Configuration(SpecModel):
     """Input artifact of the workflow -> dataset of this scenario."""
     parameters: Mapping[str, ParameterValue] = Field(default_factory=dict)
     """Parameters of the workflow; what is absent takes the catalogue's default."""
-    matrix: Mapping[str, Annotated[tuple[ParameterValue, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    matrix: Mapping[str, Annotated[tuple[ParameterValue, ...], Field(min_length=1)]] = Field(
+        default_factory=dict
+    )
     """Parameter -> values: one configuration for every combination."""
     entries: tuple[Annotated[Mapping[str, ParameterValue], Field(min_length=1)], ...] = Field(
         default=(), alias="list"

@@ -37,9 +37,11 @@ class AICoreConnection(SpecModel):
     """How to reach the AI API."""
 
     connection: Literal["local", "profile", "serviceKey"]
-    """`local`: the local AI Core; `profile`: a profile of the official SDK; `serviceKey`: a service key by reference."""
+    """`local`: the local AI Core; `profile`: a profile of the official SDK; `serviceKey`: a service key by
+    reference."""
     data: Line | None = None
-    """Connection `local`: data folder of the local AI Core, relative to the project root (default `.corespec/local`)."""
+    """Connection `local`: data folder of the local AI Core, relative to the project root (default
+    `.corespec/local`)."""
     profile: Line | None = None
     """Connection `profile`: name of the profile (`AICORE_PROFILE`)."""
     service_key: SecretReference | None = None
@@ -58,7 +60,9 @@ class AICoreConnection(SpecModel):
         names = {"local": "data", "profile": "profile", "serviceKey": "serviceKey"}
         if fields[self.connection] is None:
             raise PydanticCustomError(
-                "connection", "connection `{kind}` needs `{field}`", {"kind": self.connection, "field": names[self.connection]}
+                "connection",
+                "connection `{kind}` needs `{field}`",
+                {"kind": self.connection, "field": names[self.connection]},
             )
         for kind, value in fields.items():
             if kind != self.connection and value is not None:
@@ -102,9 +106,13 @@ class S3Store(SpecModel):
     @model_validator(mode="after")
     def _credentials(self) -> S3Store:
         if (self.access_key_id is None) != (self.secret_access_key is None):
-            raise PydanticCustomError("credentials", "give both `accessKeyId` and `secretAccessKey`, or neither")
+            raise PydanticCustomError(
+                "credentials", "give both `accessKeyId` and `secretAccessKey`, or neither"
+            )
         if self.register_secret and self.access_key_id is None:
-            raise PydanticCustomError("credentials", "`register: true` needs `accessKeyId` and `secretAccessKey`")
+            raise PydanticCustomError(
+                "credentials", "`register: true` needs `accessKeyId` and `secretAccessKey`"
+            )
         return self
 
 
@@ -191,7 +199,9 @@ class Environment(SpecModel):
     @model_validator(mode="before")
     @classmethod
     def _default_path(cls, values: Any) -> Any:
-        metadata, git = (values.get("metadata"), values.get("git")) if isinstance(values, dict) else (None, None)
+        metadata, git = (
+            (values.get("metadata"), values.get("git")) if isinstance(values, dict) else (None, None)
+        )
         if isinstance(metadata, dict) and isinstance(git, dict) and isinstance(metadata.get("name"), str):
             return {**values, "git": {"path": f"rendered/{metadata['name']}/templates", **git}}
         return values

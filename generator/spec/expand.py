@@ -1,7 +1,8 @@
 """A configuration with a matrix or a list becomes its children, each under a stable address.
 
-The address of a child is made of its values (`sweep.base_learning_rate-0.001.batch_size-8`), never of its place, so
-adding a value adds children and renames none. Every child gets all parameters of the workflow as canonical strings.
+The address of a child is made of its values (`sweep.base_learning_rate-0.001.batch_size-8`), never of its
+place, so adding a value adds children and renames none. Every child gets all parameters of the workflow as
+canonical strings.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 
 from generator.spec.document import Configuration
 from generator.spec.findings import Findings
-from generator.spec.parameters import Parameter, ValueProblem, canonical, ratio
+from generator.spec.parameters import Parameter, UnfitValueError, canonical, ratio
 from generator.spec.reader import Path
 from generator.suggest import did_you_mean
 
@@ -35,14 +36,11 @@ class Child:
     where: Path
 
 
-def addresses(name: str, configuration: Configuration, parameters: Parameters) -> Iterator[str]:
-    """Addresses of all children of a configuration that is free of faults."""
-    silent = Findings("", _NOWHERE)
-    return (child.address for child in expand(name, configuration, parameters, silent))
-
-
-def expand(name: str, configuration: Configuration, parameters: Parameters, findings: Findings) -> list[Child]:
-    """The members of a configuration's family with all their parameters; one member when it has no matrix or list.
+def expand(
+    name: str, configuration: Configuration, parameters: Parameters, findings: Findings
+) -> list[Child]:
+    """The members of a configuration's family with all their parameters; one member when it has no matrix or
+    list.
 
     Faults of values, unknown parameters, too many or equal children are added to `findings`.
     """
@@ -76,13 +74,19 @@ def _matrix(
     where: Path = ("configurations", name, "matrix")
     size = math.prod(len(values) for values in configuration.matrix.values())
     if size > MAX_CHILDREN:
-        findings.add(where, "too-many-children", f"makes {size} configurations; at most {MAX_CHILDREN} are allowed")
+        findings.add(
+            where, "too-many-children", f"makes {size} configurations; at most {MAX_CHILDREN} are allowed"
+        )
         return
     axes: list[list[tuple[str, str]]] = []
     for key, values in sorted(configuration.matrix.items()):
         if key in configuration.parameters:
-            findings.add((*where, key), "duplicate-parameter", "is also given under `parameters`; keep one", key=True)
-        checked = (_value(parameters, key, value, (*where, key, at), findings) for at, value in enumerate(values))
+            findings.add(
+                (*where, key), "duplicate-parameter", "is also given under `parameters`; keep one", key=True
+            )
+        checked = (
+            _value(parameters, key, value, (*where, key, at), findings) for at, value in enumerate(values)
+        )
         axes.append([(key, text) for text in checked if text is not None])
         if key not in parameters:
             _unknown(key, parameters, (*where, key), findings)
@@ -93,7 +97,11 @@ def _matrix(
 def _child(name: str, values: Mapping[str, str], where: Path, findings: Findings) -> Child:
     address = ".".join([name, *(f"{key}-{_slug(values[key])}" for key in sorted(values))])
     if len(address) > MAX_ADDRESS:
-        findings.add(where, "too-long", f"the child's name has more than {MAX_ADDRESS} characters; vary fewer parameters")
+        findings.add(
+            where,
+            "too-long",
+            f"the child's name has more than {MAX_ADDRESS} characters; vary fewer parameters",
+        )
     return Child(address, values, where)
 
 
@@ -129,7 +137,7 @@ def _value(parameters: Parameters, key: str, value: object, where: Path, finding
         return None
     try:
         return canonical(parameters[key], value)
-    except ValueProblem as problem:
+    except UnfitValueError as problem:
         findings.add(where, problem.code, str(problem))
         return None
 
@@ -138,7 +146,11 @@ def _refuse_equal(children: list[Child], findings: Findings) -> None:
     seen: set[str] = set()
     for child in children:
         if child.address in seen:
-            findings.add(child.where, "duplicate-child", f"`{child.address}` comes up twice; equal values make one child")
+            findings.add(
+                child.where,
+                "duplicate-child",
+                f"`{child.address}` comes up twice; equal values make one child",
+            )
         seen.add(child.address)
 
 
@@ -148,4 +160,6 @@ def _check_splits(child: Child, parameters: Parameters, findings: Findings) -> N
     total = math.fsum(number for number in ratios if number is not None)
     if total > 1 + 1e-9:
         names = ", ".join(key for key, parameter in parameters.items() if parameter.type == "split")
-        findings.add(child.where, "split-ratios", f"the ratios of {names} sum to {total:g}; they must not exceed 1")
+        findings.add(
+            child.where, "split-ratios", f"the ratios of {names} sum to {total:g}; they must not exceed 1"
+        )

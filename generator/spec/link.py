@@ -1,7 +1,7 @@
 """Reference checks across one scenario: every name that is used must be declared, and fit.
 
-Parts that failed their own check (`broken`) count as declared: a name is not reported as missing because the thing
-that bears it has another fault.
+Parts that failed their own check (`broken`) count as declared: a name is not reported as missing because the
+thing that bears it has another fault.
 """
 
 from __future__ import annotations
@@ -80,7 +80,11 @@ class Linker:
     def _configuration(self, name: str, configuration: Configuration) -> None:
         where: Path = ("configurations", name)
         self._declared(
-            "executables", self.scenario.executables, configuration.executable, (*where, "executable"), "executable"
+            "executables",
+            self.scenario.executables,
+            configuration.executable,
+            (*where, "executable"),
+            "executable",
         )
         for port, dataset in configuration.inputs.items():
             self._declared("datasets", self.scenario.datasets, dataset, (*where, "inputs", port), "dataset")
@@ -103,7 +107,9 @@ class Linker:
                 self.findings.add(here, "artifact-kind", message)
         for port, artifact in workflow.inputs.items():
             if artifact.required and port not in configuration.inputs:
-                message = f"the input `{port}` of the workflow is missing; bind a dataset: `inputs: {{{port}: …}}`"
+                message = (
+                    f"the input `{port}` of the workflow is missing; bind a dataset: `inputs: {{{port}: …}}`"
+                )
                 self.findings.add(where, "missing-input", message, key=True)
 
     def _execution(self, name: str, execution: Execution) -> None:
@@ -119,7 +125,9 @@ class Linker:
     def _kind(self, configuration: str, kind: str, where: Path, section: str) -> None:
         workflow = self.workflow_of(self.scenario.configurations[configuration].executable)
         if workflow and workflow.kind != kind:
-            self.findings.add(where, f"not-{kind}", f"`{workflow.name}` is no {kind} workflow; {section} need one")
+            self.findings.add(
+                where, f"not-{kind}", f"`{workflow.name}` is no {kind} workflow; {section} need one"
+            )
 
     def _deployment(self, name: str, deployment: Deployment) -> None:
         where: Path = ("deployments", name)
@@ -129,7 +137,9 @@ class Linker:
         if workflow and workflow.kind != "serving":
             message = f"`{workflow.name}` is no serving workflow and cannot be deployed; this catalogue has "
             serving = [item.name for item in (self.catalog or {}).values() if item.kind == "serving"]
-            self.findings.add(here, "not-serving", message + (", ".join(serving) or "none yet: remove the deployment"))
+            self.findings.add(
+                here, "not-serving", message + (", ".join(serving) or "none yet: remove the deployment")
+            )
         for port, source in deployment.inputs.items():
             for index, execution in enumerate(source.best.of):
                 place = (*where, "inputs", port, "best", "of", index)

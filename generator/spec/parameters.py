@@ -1,7 +1,7 @@
 """Parameters of workflows: their declaration, and the one canonical string of a value.
 
-AI Core carries strings only. Whatever a spec spells (`1e-3`, `0.0010`, `yes`), equal values become equal strings, so
-that a change of spelling never costs a training.
+AI Core carries strings only. Whatever a spec spells (`1e-3`, `0.0010`, `yes`), equal values become equal
+strings, so that a change of spelling never costs a training.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Parameter(SpecModel):
     """Where the name comes from."""
 
 
-class ValueProblem(ValueError):
+class UnfitValueError(ValueError):
     """A value that a parameter cannot take, with the code of its diagnostic."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -63,38 +63,42 @@ class ValueProblem(ValueError):
 def canonical(parameter: Parameter, value: object) -> str:
     """The one string for a value of a parameter.
 
-    Raises ValueProblem when type, range, choices or AI Core's limit of 5,000 characters are violated.
+    Raises UnfitValueError when type, range, choices or AI Core's limit of 5,000 characters are violated.
     """
     text = _BY_TYPE[parameter.type](parameter, value)
     if parameter.choices and text not in parameter.choices:
-        raise ValueProblem("unknown-value", f"must be one of its choices; {did_you_mean(text, parameter.choices)}")
+        raise UnfitValueError(
+            "unknown-value", f"must be one of its choices; {did_you_mean(text, parameter.choices)}"
+        )
     if len(text) > MAX_PARAMETER_LENGTH:
-        raise ValueProblem("too-long", f"is longer than the {MAX_PARAMETER_LENGTH} characters that AI Core takes")
+        raise UnfitValueError(
+            "too-long", f"is longer than the {MAX_PARAMETER_LENGTH} characters that AI Core takes"
+        )
     if "{{" in text:
-        raise ValueProblem("template-expression", "must not hold `{{`: Argo would replace what follows")
+        raise UnfitValueError("template-expression", "must not hold `{{`: Argo would replace what follows")
     return text
 
 
-def _boolean(parameter: Parameter, value: object) -> str:
+def _boolean(_: Parameter, value: object) -> str:
     if isinstance(value, bool):
         return str(value)
     word = value.casefold() if isinstance(value, str) else ""
     if word not in _TRUE | _FALSE:
-        raise ValueProblem("wrong-type", "must be `true` or `false`")
+        raise UnfitValueError("wrong-type", "must be `true` or `false`")
     return str(word in _TRUE)
 
 
 def _integer(parameter: Parameter, value: object) -> str:
     number = _number_of(value)
     if number is None or number != int(number) or abs(number) > _LARGEST_EXACT:
-        raise ValueProblem("wrong-type", "must be a whole number" + _hint(value))
+        raise UnfitValueError("wrong-type", "must be a whole number" + _hint(value))
     return str(int(_in_range(parameter, number)))
 
 
 def _decimal(parameter: Parameter, value: object) -> str:
     number = _number_of(value)
     if number is None:
-        raise ValueProblem("wrong-type", "must be a number" + _hint(value))
+        raise UnfitValueError("wrong-type", "must be a number" + _hint(value))
     return _spell(_in_range(parameter, number))
 
 
@@ -103,7 +107,7 @@ def _string(parameter: Parameter, value: object) -> str:
         return str(value).lower()
     text = spelled(value)
     if isinstance(text, bool) or not isinstance(text, str | int | float):
-        raise ValueProblem("wrong-type", "must be text; quote it")
+        raise UnfitValueError("wrong-type", "must be text; quote it")
     return text if isinstance(text, str) else _spell(text)
 
 
@@ -114,18 +118,20 @@ def _json(parameter: Parameter, value: object) -> str:
         except (ValueError, RecursionError):
             value = None
     if not isinstance(value, list | tuple):
-        raise ValueProblem("wrong-type", 'must be a list, such as `["0", "1"]`')
+        raise UnfitValueError("wrong-type", 'must be a list, such as `["0", "1"]`')
     return json.dumps(_plain(value, parameter.items), ensure_ascii=False, separators=(",", ":"))
 
 
-def _split(parameter: Parameter, value: object) -> str:
+def _split(_: Parameter, value: object) -> str:
     number = _number_of(value)
     if number is not None:
         if not 0 <= number <= 1:
-            raise ValueProblem("out-of-range", "as a ratio it must lie between 0 and 1")
+            raise UnfitValueError("out-of-range", "as a ratio it must lie between 0 and 1")
         return _spell(number)
     if not isinstance(value, str) or value.startswith("/") or ".." in value.split("/"):
-        raise ValueProblem("wrong-type", "must be a ratio, or the name of a text file or folder inside the dataset")
+        raise UnfitValueError(
+            "wrong-type", "must be a ratio, or the name of a text file or folder inside the dataset"
+        )
     return value
 
 
@@ -156,8 +162,11 @@ def _number_of(value: object) -> int | float | None:
 def _in_range(parameter: Parameter, number: int | float) -> int | float:
     low, high = parameter.minimum, parameter.maximum
     if (low is not None and number < low) or (high is not None and number > high):
-        bounds = [f"at least {_spell(low)}" if low is not None else "", f"at most {_spell(high)}" if high is not None else ""]
-        raise ValueProblem("out-of-range", f"must be {' and '.join(filter(None, bounds))}")
+        bounds = [
+            f"at least {_spell(low)}" if low is not None else "",
+            f"at most {_spell(high)}" if high is not None else "",
+        ]
+        raise UnfitValueError("out-of-range", f"must be {' and '.join(filter(None, bounds))}")
     return number
 
 

@@ -1,7 +1,7 @@
 """A file becomes a model, or a list of findings that each name line, column, field and remedy.
 
-When parts of a document are wrong, the rest is still returned (`Parsed.salvaged`), so that references can be checked
-in the same run; names of the parts left out are in `Parsed.broken`.
+When parts of a document are wrong, the rest is still returned (`Parsed.salvaged`), so that references can be
+checked in the same run; names of the parts left out are in `Parsed.broken`.
 """
 
 from __future__ import annotations
@@ -95,24 +95,34 @@ def _kind_problem(source: Source, expected: str) -> Diagnostic | None:
 
     version, kind = source.data.get("apiVersion"), source.data.get("kind")
     if version is None:
-        return problem("apiVersion", "missing-key", f"`apiVersion` is missing; begin with `apiVersion: {API_VERSION}`")
+        return problem(
+            "apiVersion", "missing-key", f"`apiVersion` is missing; begin with `apiVersion: {API_VERSION}`"
+        )
     if version != API_VERSION:
-        return problem("apiVersion", "wrong-api-version", f"this version of corespec reads `apiVersion: {API_VERSION}`")
+        return problem(
+            "apiVersion", "wrong-api-version", f"this version of corespec reads `apiVersion: {API_VERSION}`"
+        )
     if kind is None:
         return problem("kind", "missing-key", f"`kind` is missing; files here are `kind: {expected}`")
     if kind == expected:
         return None
     if isinstance(kind, str) and kind in KINDS:
-        return problem("kind", "wrong-kind", f"a `{kind}` belongs into {KINDS[kind][1]}; files here are `{expected}`")
+        return problem(
+            "kind", "wrong-kind", f"a `{kind}` belongs into {KINDS[kind][1]}; files here are `{expected}`"
+        )
     return problem("kind", "wrong-kind", f"unknown kind; {did_you_mean(str(kind), KINDS)}")
 
 
 def _diagnostic(detail: ErrorDetails, source: Source, model: type[BaseModel]) -> Diagnostic:
     path = document_path(source.data, detail["loc"])
     kind = detail["type"]
-    code = _CODES.get(kind, "wrong-type" if kind in _WORDS or kind.endswith("_type") else kind.replace("_", "-"))
+    code = _CODES.get(
+        kind, "wrong-type" if kind in _WORDS or kind.endswith("_type") else kind.replace("_", "-")
+    )
     position = _where(kind, path, detail["loc"], source.positions)
-    return Diagnostic(source.path, *position, code, f"{dotted(path)}: {_message(detail, path, model)}".removeprefix(": "))
+    return Diagnostic(
+        source.path, *position, code, f"{dotted(path)}: {_message(detail, path, model)}".removeprefix(": ")
+    )
 
 
 def _where(kind: str, path: Path, location: tuple[int | str, ...], positions: Positions) -> Position:
@@ -135,7 +145,9 @@ def _message(detail: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
         return f"must be {expected}".replace("'", "`")
     if kind in {"too_short", "string_too_short"}:
         return "must not be empty"
-    return _WORDS.get(kind) or detail["msg"].replace("Input should be", "must be").replace("String should", "must")
+    return _WORDS.get(kind) or detail["msg"].replace("Input should be", "must be").replace(
+        "String should", "must"
+    )
 
 
 def document_path(data: object, location: tuple[int | str, ...]) -> Path:
@@ -182,7 +194,11 @@ def _inside(annotation: Any, step: int | str) -> Any:
         for name, field in part.model_fields.items():
             if step in {field.alias, name}:
                 return field.annotation
-    tagged = [part for part in models if step in get_args(getattr(part.model_fields.get("type"), "annotation", None))]
+    tagged = [
+        part
+        for part in models
+        if step in get_args(getattr(part.model_fields.get("type"), "annotation", None))
+    ]
     return tagged[0] if tagged else annotation
 
 
@@ -203,11 +219,13 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
             yield part
 
 
-def _salvage(model: type[Model], data: Any, details: list[ErrorDetails]) -> tuple[Model | None, frozenset[Path]]:
+def _salvage(
+    model: type[Model], data: Any, details: list[ErrorDetails]
+) -> tuple[Model | None, frozenset[Path]]:
     """Leave out what is wrong and try once more.
 
-    Unknown keys are dropped; any other fault leaves out the entry (`executables.x`) that holds it. A fault outside
-    of the entries (in `metadata`) leaves nothing to save.
+    Unknown keys are dropped; any other fault leaves out the entry (`executables.x`) that holds it. A fault
+    outside of the entries (in `metadata`) leaves nothing to save.
     """
     rest = copy.deepcopy(data)
     broken: set[Path] = set()

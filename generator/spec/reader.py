@@ -1,8 +1,9 @@
 """YAML as data with positions, read strictly.
 
-A spec is a tree that a person wrote: anchors, aliases, tags, merge keys, several documents, duplicate keys and
-complex keys are refused, and so is anything oversized. Plain scalars follow YAML 1.2: `no` and `on` are words, `1e-3`
-is a number, and a number with leading zeros stays text, because YAML 1.1 reads it as octal and YAML 1.2 does not.
+A spec is a tree that a person wrote: anchors, aliases, tags, merge keys, several documents, duplicate keys
+and complex keys are refused, and so is anything oversized. Plain scalars follow YAML 1.2: `no` and `on` are
+words, `1e-3` is a number, and a number with leading zeros stays text, because YAML 1.1 reads it as octal and
+YAML 1.2 does not.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def read(path: str, content: bytes) -> Source:
     return Source(path, data, reader.positions, tuple(reader.diagnostics))
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """Reading cannot go on; the reason has been noted."""
 
 
@@ -86,7 +87,9 @@ class _Reader:
 
     def decode(self, content: bytes) -> str | None:
         if len(content) > MAX_BYTES:
-            self.note((1, 1), "too-large", f"the file has more than {MAX_BYTES} bytes; split it into several specs")
+            self.note(
+                (1, 1), "too-large", f"the file has more than {MAX_BYTES} bytes; split it into several specs"
+            )
             return None
         try:
             return content.decode("utf-8-sig")
@@ -98,8 +101,8 @@ class _Reader:
 
     def document(self, text: str) -> Any:
         try:
-            return self._single_document(yaml.parse(text, Loader=_LOADER), text)
-        except _Refused:
+            return self._single_document(yaml.parse(text, Loader=_LOADER))
+        except _RefusedError:
             return None
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
@@ -107,37 +110,49 @@ class _Reader:
             self.note(position, "yaml-syntax", error.problem or "the file is not YAML")
         except yaml.reader.ReaderError as error:
             position = (text.count("\n", 0, error.position) + 1, 1)
-            self.note(position, "yaml-syntax", "the file holds a control character that YAML forbids; remove it")
+            self.note(
+                position, "yaml-syntax", "the file holds a control character that YAML forbids; remove it"
+            )
         except RecursionError:
             self.note((1, 1), "too-deep", f"nested deeper than {MAX_DEPTH} levels")
         return None
 
-    def _single_document(self, events: Iterator[yaml.Event], text: str) -> Any:
+    def _single_document(self, events: Iterator[yaml.Event]) -> Any:
         data: Any = None
         documents = 0
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    self._refuse(event, "several-documents", "one file holds one document; move this one to its own file")
+                    self._refuse(
+                        event,
+                        "several-documents",
+                        "one file holds one document; move this one to its own file",
+                    )
             elif isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent | yaml.AliasEvent):
                 data = self._value(event, events, ())
         if documents == 0 or data is None:
             self.note((1, 1), "empty-file", "the file holds no document; delete it or write a spec")
             return None
         if not isinstance(data, dict):
-            self.note((1, 1), "not-a-mapping", "a spec begins with `apiVersion: corespec/v1`: keys and values")
+            self.note(
+                (1, 1), "not-a-mapping", "a spec begins with `apiVersion: corespec/v1`: keys and values"
+            )
             return None
         return data
 
     def _refuse(self, event: yaml.Event, code: str, message: str) -> None:
         self.note(_position(event), code, message)
-        raise _Refused
+        raise _RefusedError
 
     def _value(self, event: yaml.Event, events: Iterator[yaml.Event], path: Path) -> Any:
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            self._refuse(event, "too-large", f"the file holds more than {MAX_NODES} values; split it into several specs")
+            self._refuse(
+                event,
+                "too-large",
+                f"the file holds more than {MAX_NODES} values; split it into several specs",
+            )
         if len(path) > MAX_DEPTH:
             self._refuse(event, "too-deep", f"nested deeper than {MAX_DEPTH} levels; no spec needs that")
         self._judge(event)
@@ -149,13 +164,16 @@ class _Reader:
         return self._scalar(event) if isinstance(event, yaml.ScalarEvent) else None
 
     def _judge(self, event: yaml.Event) -> None:
+        """Note what makes a node more than a plain value; reading goes on, so that all of it is reported."""
         if isinstance(event, yaml.AliasEvent):
-            self.note(_position(event), "yaml-alias", f"aliases are not part of the spec language; write the value of `*{event.anchor}` out")
-            return
-        if getattr(event, "anchor", None):
-            self.note(_position(event), "yaml-anchor", "anchors are not part of the spec language; remove `&" + str(event.anchor) + "`")  # type: ignore[attr-defined]
-        if getattr(event, "tag", None):
-            self.note(_position(event), "yaml-tag", "tags are not part of the spec language; remove the word that begins with `!`")
+            message = f"aliases are not part of the spec language; write the value of `*{event.anchor}` out"
+            self.note(_position(event), "yaml-alias", message)
+        elif isinstance(event, yaml.NodeEvent) and event.anchor:
+            message = f"anchors are not part of the spec language; remove `&{event.anchor}`"
+            self.note(_position(event), "yaml-anchor", message)
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag:
+            message = "tags are not part of the spec language; remove the word that begins with `!`"
+            self.note(_position(event), "yaml-tag", message)
 
     def _sequence(self, events: Iterator[yaml.Event], path: Path) -> list[Any]:
         items: list[Any] = []
@@ -170,22 +188,28 @@ class _Reader:
         for event in events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
-            key = self._key(event, path)
+            key = self._key(event)
             here = (*path, key)
             if key in result:
                 line, column = self.positions.keys[here]
-                self.note(_position(event), "duplicate-key", f"`{key}` is already given at {line}:{column}; keep one")
+                self.note(
+                    _position(event),
+                    "duplicate-key",
+                    f"`{key}` is already given at {line}:{column}; keep one",
+                )
                 self._value(next(events), events, (*path, f"{key}\0{self._nodes}"))
                 continue
             self.positions.keys[here] = _position(event)
             result[key] = self._value(next(events), events, here)
         return result
 
-    def _key(self, event: yaml.Event, path: Path) -> str:
+    def _key(self, event: yaml.Event) -> str:
         self._judge(event)
         if isinstance(event, yaml.ScalarEvent):
             if event.value == "<<" and _is_plain(event):
-                self._refuse(event, "yaml-merge", "merge keys are not part of the spec language; write the values out")
+                self._refuse(
+                    event, "yaml-merge", "merge keys are not part of the spec language; write the values out"
+                )
             return str(self._checked(event))
         self._refuse(event, "yaml-key", "a key must be a plain word")
         raise AssertionError("unreachable")
@@ -193,7 +217,9 @@ class _Reader:
     def _checked(self, event: yaml.ScalarEvent) -> str:
         text = str(event.value)
         if any("\ud800" <= character <= "\udfff" for character in text):
-            self._refuse(event, "yaml-syntax", "the text holds half of a surrogate pair; write the character itself")
+            self._refuse(
+                event, "yaml-syntax", "the text holds half of a surrogate pair; write the character itself"
+            )
         return text
 
     def _scalar(self, event: yaml.ScalarEvent) -> Any:
@@ -217,13 +243,16 @@ def _is_plain(event: yaml.ScalarEvent) -> bool:
 
 
 def _position(event: yaml.Event) -> Position:
-    return event.start_mark.line + 1, event.start_mark.column + 1
+    mark = event.start_mark
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
 def lookup(data: Any, path: Path) -> Any:
     """The value at `path`, or None."""
     for step in path:
-        if isinstance(data, Mapping) or (isinstance(data, list) and isinstance(step, int) and step < len(data)):
+        if isinstance(data, Mapping) or (
+            isinstance(data, list) and isinstance(step, int) and step < len(data)
+        ):
             data = data.get(step) if isinstance(data, Mapping) else data[step]  # type: ignore[index]
         else:
             return None

@@ -1,4 +1,5 @@
-"""References instead of values: `env:NAME`, `file:PATH` for secrets, `${NAME}` inside a few documented fields."""
+"""References instead of values: `env:NAME`, `file:PATH` for secrets, `${NAME}` inside a few documented
+fields."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from generator.errors import ReferenceUnavailableError
 from generator.spec.scalars import spelled
 
-SECRET_PATTERN = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:[^\s].*)$"
+REFERENCE_PATTERN = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:[^\s].*)$"
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -36,7 +37,7 @@ class SecretReference:
 
         A plain value is refused without being repeated: it may be the secret itself.
         """
-        if not isinstance(text, str) or not re.fullmatch(SECRET_PATTERN, text):
+        if not isinstance(text, str) or not re.fullmatch(REFERENCE_PATTERN, text):
             raise PydanticCustomError(
                 "secret_value",
                 "a secret must be a reference, `env:NAME` or `file:PATH`, never the value itself; "
@@ -77,8 +78,10 @@ class SecretReference:
         )
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"type": "string", "pattern": SECRET_PATTERN}
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"type": "string", "pattern": REFERENCE_PATTERN}
 
 
 class EnvText(str):
@@ -99,7 +102,9 @@ class EnvText(str):
         def replace(match: re.Match[str]) -> str:
             value = known.get(match[1])
             if value is None:
-                raise ReferenceUnavailableError(f"${{{match[1]}}} is not set: export {match[1]} and run again")
+                raise ReferenceUnavailableError(
+                    f"${{{match[1]}}} is not set: export {match[1]} and run again"
+                )
             return value
 
         return VARIABLE.sub(replace, self)
@@ -111,7 +116,9 @@ class EnvText(str):
         if not isinstance(text, str) or not text.strip() or not text.isprintable():
             raise PydanticCustomError("string_type", "must be one line of text")
         if "${" in VARIABLE.sub("", text):
-            raise PydanticCustomError("env_syntax", "`${…}` must hold the name of an environment variable: `${NAME}`")
+            raise PydanticCustomError(
+                "env_syntax", "`${…}` must hold the name of an environment variable: `${NAME}`"
+            )
         if re.search(r"://[^/@\s]*:[^/@\s]*@", text):
             raise PydanticCustomError(
                 "secret_value", "a URL must not hold a password; use `username` and `password` references"
@@ -125,5 +132,7 @@ class EnvText(str):
         )
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         return {"type": "string", "minLength": 1}

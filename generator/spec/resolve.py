@@ -42,7 +42,8 @@ class ResolvedDataset:
 
 @dataclass(frozen=True)
 class ResolvedConfiguration:
-    """A configuration, or a child of one: all parameters as canonical strings, inputs as port -> dataset name."""
+    """A configuration, or a child of one: all parameters as canonical strings, inputs as port -> dataset
+    name."""
 
     scenario: str
     name: str
@@ -55,8 +56,8 @@ class ResolvedConfiguration:
 class ResolvedExecution:
     """Runs wanted of one resolved configuration.
 
-    An execution of a family becomes one for each child, all with the same `group` (the name in the spec), which is
-    what `max_parallel` counts.
+    An execution of a family becomes one for each child, all with the same `group` (the name in the spec),
+    which is what `max_parallel` counts.
     """
 
     scenario: str
@@ -85,12 +86,14 @@ class Resolved:
 def resolve(project: Project, environment: str, catalog: Mapping[str, Workflow]) -> Resolved:
     """Resolve a project for one environment.
 
-    Raises InputError with every finding: dangling references, parameters the workflow does not take, object stores
-    the environment does not have, an unknown environment.
+    Raises InputError with every finding: dangling references, parameters the workflow does not take, object
+    stores the environment does not have, an unknown environment.
     """
     place = project.environments.get(environment)
     if place is None:
-        message = f"there is no environment `{environment}`; {did_you_mean(environment, project.environments)}"
+        message = (
+            f"there is no environment `{environment}`; {did_you_mean(environment, project.environments)}"
+        )
         raise InputError([Diagnostic("specs/environments", 1, 1, "unknown-environment", message)])
     linkers = {scenario.metadata.name: _linked(project, scenario, catalog) for scenario in project.scenarios}
     diagnostics = [item for linker in linkers.values() for item in linker.findings.items]
@@ -122,13 +125,21 @@ def missing_stores(scenario: Scenario, findings: Findings, environment: Environm
     for name, dataset in scenario.datasets.items():
         if dataset.object_store not in environment.object_stores:
             where: Path = ("datasets", name, "objectStore")
-            message = f"environment `{environment.metadata.name}` has no object store `{dataset.object_store}`; "
-            own.add(where, "unknown-object-store", message + did_you_mean(dataset.object_store, environment.object_stores))
+            message = (
+                f"environment `{environment.metadata.name}` has no object store `{dataset.object_store}`; "
+            )
+            own.add(
+                where,
+                "unknown-object-store",
+                message + did_you_mean(dataset.object_store, environment.object_stores),
+            )
     return own.items
 
 
 def _executables(linker: Linker) -> list[ResolvedExecutable]:
-    found = ((name, spec, linker.workflow_of(name)) for name, spec in sorted(linker.scenario.executables.items()))
+    found = (
+        (name, spec, linker.workflow_of(name)) for name, spec in sorted(linker.scenario.executables.items())
+    )
     return [
         ResolvedExecutable(linker.scenario, name, spec, workflow, linker.findings.path)
         for name, spec, workflow in found
@@ -137,7 +148,10 @@ def _executables(linker: Linker) -> list[ResolvedExecutable]:
 
 
 def _datasets(scenario: Scenario) -> list[ResolvedDataset]:
-    return [ResolvedDataset(scenario.metadata.name, name, item) for name, item in sorted(scenario.datasets.items())]
+    return [
+        ResolvedDataset(scenario.metadata.name, name, item)
+        for name, item in sorted(scenario.datasets.items())
+    ]
 
 
 def _configurations(linker: Linker) -> list[ResolvedConfiguration]:

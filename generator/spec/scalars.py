@@ -1,7 +1,7 @@
 """Numbers that remember how they were written.
 
-`version: 1.10` is a number to YAML but text to its author. The reader keeps the spelling beside the value, so a
-text field can take the spelling and a number field the value.
+`version: 1.10` is a number to YAML but text to its author. The reader keeps the spelling beside the value, so
+a text field can take the spelling and a number field the value.
 """
 
 from __future__ import annotations

@@ -34,7 +34,9 @@ IMAGE = re.compile(
 
 def _no_environment(value: str) -> str:
     if "${" in value:
-        raise PydanticCustomError("env_not_allowed", "`${…}` is not expanded in this field; write the value itself")
+        raise PydanticCustomError(
+            "env_not_allowed", "`${…}` is not expanded in this field; write the value itself"
+        )
     return value
 
 
@@ -57,7 +59,9 @@ Text = Annotated[
     AfterValidator(_no_environment),
     AfterValidator(_printable),
 ]
-Line = Annotated[Text, StringConstraints(max_length=MAX_TITLE_LENGTH, min_length=1), AfterValidator(_one_line)]
+Line = Annotated[
+    Text, StringConstraints(max_length=MAX_TITLE_LENGTH, min_length=1), AfterValidator(_one_line)
+]
 
 
 def _legal(pattern: str, rule: str) -> Callable[[str], str]:
@@ -82,7 +86,8 @@ def _name(pattern: str, rule: str) -> Any:
 
 _WORD = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 ScenarioId = _name(
-    rf"(?=.{{4,63}}$){_WORD}(?:\.{_WORD})*", "4 to 63 lower-case letters, digits, hyphens and dots (AI Core scenario id)"
+    rf"(?=.{{4,63}}$){_WORD}(?:\.{_WORD})*",
+    "4 to 63 lower-case letters, digits, hyphens and dots (AI Core scenario id)",
 )
 ExecutableId = _name(
     r"(?=.{4,63}$)[a-z](?:[a-z0-9-]*[a-z0-9])?",
@@ -90,7 +95,7 @@ ExecutableId = _name(
 )
 ObjectName = _name(
     r"(?=.{1,63}$)(?!.*--)[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?",
-    "1 to 63 lower-case letters, digits, single hyphens and underscores, beginning and ending with a letter or digit",
+    "1 to 63 lower-case letters, digits, single hyphens and underscores, with a letter or digit at both ends",
 )
 Version = _name(
     r"(?=.{1,63}$)[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?",
@@ -105,22 +110,28 @@ LabelValue = _name(
     "at most 63 letters, digits, dots, hyphens and underscores (a Kubernetes label value)",
 )
 ResourceGroup = _name(
-    r"[a-zA-Z0-9][a-zA-Z0-9.-]{1,251}[a-zA-Z0-9]", "3 to 253 letters, digits, dots and hyphens (AI Core resource group)"
+    r"[a-zA-Z0-9][a-zA-Z0-9.-]{1,251}[a-zA-Z0-9]",
+    "3 to 253 letters, digits, dots and hyphens (AI Core resource group)",
 )
 ObjectStoreName = _name(
-    rf"(?=.{{1,233}}$){_WORD}(?:\.{_WORD})*", "a lower-case DNS name of at most 233 characters (AI Core object store secret)"
+    rf"(?=.{{1,233}}$){_WORD}(?:\.{_WORD})*",
+    "a lower-case DNS name of at most 233 characters (AI Core object store secret)",
 )
 DockerSecretName = _name(
     r"(?=.{1,63}$)[a-z0-9](?:_?[a-z0-9.-]+)*[a-z0-9]|[a-z0-9]",
     "1 to 63 lower-case letters, digits, dots and hyphens (AI Core docker registry secret)",
 )
-ParameterName = _name(r"[A-Za-z_][A-Za-z0-9_]{0,63}", "1 to 64 letters, digits and underscores (it becomes a variable)")
-RepositoryName = _name(r"[a-z0-9-]{1,51}", "1 to 51 lower-case letters, digits and hyphens (AI Core repository)")
-ApplicationName = _name(r"[a-z0-9-]{3,54}", "3 to 54 lower-case letters, digits and hyphens (AI Core application)")
-InstanceType = _name(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "an instance type name (a Kubernetes label value)")
-BranchName = _name(
-    r"(?!.*(?:\.\.|//|@\{|\.lock$|\.$|/$))[A-Za-z0-9_][\w./-]*", "a legal Git branch name"
+ParameterName = _name(
+    r"[A-Za-z_][A-Za-z0-9_]{0,63}", "1 to 64 letters, digits and underscores (it becomes a variable)"
 )
+RepositoryName = _name(
+    r"[a-z0-9-]{1,51}", "1 to 51 lower-case letters, digits and hyphens (AI Core repository)"
+)
+ApplicationName = _name(
+    r"[a-z0-9-]{3,54}", "3 to 54 lower-case letters, digits and hyphens (AI Core application)"
+)
+InstanceType = _name(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "an instance type name (a Kubernetes label value)")
+BranchName = _name(r"(?!.*(?:\.\.|//|@\{|\.lock$|\.$|/$))[A-Za-z0-9_][\w./-]*", "a legal Git branch name")
 
 
 def _resource_plan(value: str) -> str:
@@ -155,10 +166,15 @@ def _image(value: str) -> str:
 
 
 def parse_duration(value: object) -> int:
-    """Seconds in a duration such as `6h`, `30m`, `2h30m` or `1d`; a bare number is refused: its unit is unknown."""
+    """Seconds in a duration such as `6h`, `30m`, `2h30m` or `1d`; a bare number is refused: its unit is
+    unknown."""
     text = spelled(value)
     match = _DURATION.fullmatch(text) if isinstance(text, str) else None
-    seconds = sum(int(part) * unit for part, unit in zip(match.groups(), _UNITS, strict=True) if part) if match else 0
+    seconds = (
+        sum(int(part) * unit for part, unit in zip(match.groups(), _UNITS, strict=True) if part)
+        if match
+        else 0
+    )
     if seconds <= 0:
         raise PydanticCustomError("duration", "must be a duration with units, such as `30m`, `6h` or `2h30m`")
     return seconds
@@ -177,7 +193,9 @@ def _timestamp(value: object) -> datetime:
             "timestamp", "must be an RFC 3339 time with its zone, such as `2026-01-31T08:00:00Z`"
         ) from None
     if moment.tzinfo is None:
-        raise PydanticCustomError("timestamp", "the time needs its zone: end it with `Z` or an offset like `+01:00`")
+        raise PydanticCustomError(
+            "timestamp", "the time needs its zone: end it with `Z` or an offset like `+01:00`"
+        )
     return moment
 
 
@@ -185,7 +203,8 @@ def _relative_path(value: str) -> str:
     parts = value.split("/")
     if value.startswith("/") or "\\" in value or any(part in {"", ".", ".."} for part in parts):
         raise PydanticCustomError(
-            "relative_path", "must be a relative path with `/` between its parts, without `.`, `..` or empty parts"
+            "relative_path",
+            "must be a relative path with `/` between its parts, without `.`, `..` or empty parts",
         )
     return value
 
@@ -218,5 +237,7 @@ def _parameter_value(value: object) -> object:
 ParameterValue = Annotated[
     Any,
     AfterValidator(_parameter_value),
-    WithJsonSchema({"type": ["string", "number", "boolean", "array"], "items": {"type": ["string", "number", "boolean"]}}),
+    WithJsonSchema(
+        {"type": ["string", "number", "boolean", "array"], "items": {"type": ["string", "number", "boolean"]}}
+    ),
 ]

@@ -1,0 +1,112 @@
+"""Resolved specs become files: WorkflowTemplates, image recipes and a manifest.
+
+Pure: the same specs give the same bytes on any machine, clock, locale or order; no network, no credentials.
+Every template passes hera's models with unknown fields forbidden, and our own lint, before it leaves this
+module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from generator.context import fill_text, header
+from generator.emit import emit
+from generator.errors import Diagnostic, InputError
+from generator.fingerprint import digest, template_fingerprint
+from generator.images import image_files
+from generator.lint import lint
+from generator.spec.resolve import Resolved, ResolvedExecutable
+from generator.version import TOOL, tool_version
+
+MANIFEST_FORMAT = 1
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def rendered_folder(environment: str) -> str:
+    """Folder of everything rendered for an environment, relative to the project root."""
+    return f"rendered/{environment}"
+
+
+def template_path(environment: str, executable: str) -> str:
+    """Path of an executable's WorkflowTemplate, relative to the project root."""
+    return f"{rendered_folder(environment)}/templates/{executable}.yaml"
+
+
+def image_path(environment: str, executable: str) -> str:
+    """Folder of an executable's Dockerfile and requirements.txt, relative to the project root."""
+    return f"{rendered_folder(environment)}/images/{executable}"
+
+
+def manifest_path(environment: str) -> str:
+    """Path of the manifest, relative to the project root."""
+    return f"{rendered_folder(environment)}/manifest.json"
+
+
+def render(resolved: Resolved) -> dict[str, bytes]:
+    """All files of one environment: path relative to the project root -> content, sorted by path.
+
+    Raises InputError with the findings of every template that a catalogue's text made wrong.
+    """
+    environment = resolved.environment.metadata.name
+    files: dict[str, bytes] = {}
+    fingerprints: dict[str, str] = {}
+    diagnostics: list[Diagnostic] = []
+    for executable in resolved.executables:
+        path = template_path(environment, executable.id)
+        try:
+            document = build_template(executable, path)
+            files |= image_files(executable, image_path(environment, executable.id))
+        except InputError as error:
+            diagnostics += error.diagnostics
+            continue
+        files[path] = (header(executable.source) + emit(document)).encode("utf-8")
+        fingerprints[path] = template_fingerprint(document)
+    if diagnostics:
+        raise InputError(diagnostics)
+    files[manifest_path(environment)] = _manifest(resolved, files, fingerprints)
+    return dict(sorted(files.items()))
+
+
+def build_template(executable: ResolvedExecutable, path: str) -> dict[str, Any]:
+    """The WorkflowTemplate of one executable, checked. `path` stands in the findings of an InputError."""
+    text = fill_text(executable, "template.yaml.j2", path)
+    try:
+        document = _LOADER(text).get_single_data()
+    except yaml.YAMLError as error:
+        message = f"template.yaml.j2 of workflow `{executable.workflow.name}` gives no YAML: {error}"
+        raise InputError([Diagnostic(path, 1, 1, "template-syntax", message)]) from None
+    findings = lint(document, path)
+    if findings:
+        raise InputError(findings)
+    return dict(document)
+
+
+def _manifest(resolved: Resolved, files: Mapping[str, bytes], fingerprints: Mapping[str, str]) -> bytes:
+    """Digests of what went in and what came out.
+
+    Only what templates depend on goes in, as data and not as text: changing a learning rate, a comment or the
+    order of keys changes no file under `rendered/`.
+    """
+    content = {
+        "format_version": MANIFEST_FORMAT,
+        "tool": {"name": TOOL, "version": tool_version()},
+        "environment": resolved.environment.metadata.name,
+        "inputs": _input_digests(resolved),
+        "templates": dict(sorted(fingerprints.items())),
+        "files": {path: hashlib.sha256(files[path]).hexdigest() for path in sorted(files)},
+    }
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def _input_digests(resolved: Resolved) -> dict[str, str]:
+    sources: dict[str, dict[str, Any]] = {}
+    for item in resolved.executables:
+        metadata = item.scenario.metadata.model_dump(mode="json", by_alias=True)
+        source = sources.setdefault(item.source, {"metadata": metadata, "executables": {}})
+        source["executables"][item.id] = item.spec.model_dump(mode="json", by_alias=True)
+    return {path: digest("spec", value) for path, value in sorted(sources.items())}
