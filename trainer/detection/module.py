@@ -1,0 +1,128 @@
+"""The Lightning module: one optimizer step, and the collecting of detections in evaluations."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytorch_lightning as lightning
+import torch
+from torch import Tensor
+
+from trainer.detection.boxes import decode_boxes, expected_distances
+from trainer.detection.budget import Budget, learning_rate_factor
+from trainer.detection.evaluation import Evaluation, Figures, Outcome
+from trainer.detection.losses import detection_loss
+from trainer.detection.network import CompactDetector, NetworkConfig, Predictions
+from trainer.detection.pictures import Batch
+from trainer.detection.suppression import detect
+from trainer.errors import TrainerError
+
+WEIGHT_DECAY = 0.05
+
+
+class DivergedError(TrainerError):
+    """The loss is no longer a number."""
+
+
+class DetectionModule(lightning.LightningModule):
+    """Trains ``CompactDetector`` with AdamW; the learning rate follows the budget.
+
+    ``figures`` holds the latest evaluation; ``threshold`` is the score threshold chosen on validation, which
+    the test split is judged by.
+    """
+
+    def __init__(
+        self,
+        config: NetworkConfig,
+        classes: tuple[str, ...],
+        budget: Budget,
+        *,
+        learning_rate: float,
+        decay: bool,
+        class_agnostic: bool,
+    ) -> None:
+        super().__init__()
+        self.network = CompactDetector(config).to(memory_format=torch.channels_last)
+        self.classes = classes
+        self.budget = budget
+        self.learning_rate = learning_rate
+        self.decay = decay
+        self.class_agnostic = class_agnostic
+        self.threshold: float | None = None
+        self.figures: Figures | None = None
+        self.evaluation = Evaluation(classes)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW; norms and biases are not decayed."""
+        matrices = [p for p in self.network.parameters() if p.ndim > 1]
+        vectors = [p for p in self.network.parameters() if p.ndim <= 1]
+        groups = [
+            {"params": matrices, "weight_decay": WEIGHT_DECAY},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.9, 0.99))
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        """Set the learning rate from the budget: a scheduler that counts steps knows nothing of minutes."""
+        factor = learning_rate_factor(self.budget.fraction(self.global_step), decay=self.decay)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = self.learning_rate * factor
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:  # noqa: ARG002
+        losses = detection_loss(self.network(batch.pictures), batch.truth)
+        if not math.isfinite(losses.total.item()):
+            raise DivergedError(
+                f"the loss became {losses.total.item()} at step {self.global_step}; "
+                f"lower base_learning_rate (now {self.learning_rate:g}) or set precision=32"
+            )
+        return {
+            "loss": losses.total,
+            "classes": losses.classes.detach(),
+            "boxes": losses.boxes.detach(),
+            "sides": losses.sides.detach(),
+        }
+
+    def on_validation_epoch_start(self) -> None:
+        self.evaluation = Evaluation(self.classes)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        self._collect(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self.figures = self.evaluation.figures()
+        self.threshold = self.figures.threshold
+        self.log_dict(dict(self.figures.metrics))
+
+    def on_test_epoch_start(self) -> None:
+        self.evaluation = Evaluation(self.classes)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        self._collect(batch)
+
+    def on_test_epoch_end(self) -> None:
+        self.figures = self.evaluation.figures(self.threshold)
+
+    def _collect(self, batch: Batch) -> None:
+        boxes, scores = decode(self.network(batch.pictures))
+        for row, index in enumerate(batch.indices):
+            valid = batch.truth.valid[row]
+            found = detect(
+                boxes[row].cpu().numpy(), scores[row].cpu().numpy(), class_agnostic=self.class_agnostic
+            )
+            truth = batch.truth.boxes[row][valid].cpu().numpy()
+            labels = batch.truth.labels[row][valid].cpu().numpy()
+            self.evaluation.add(Outcome(index, found, truth, labels))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["corespec"] = {"spent": self.budget.elapsed(), "threshold": self.threshold}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.budget.spent = checkpoint["corespec"]["spent"]
+        self.threshold = checkpoint["corespec"]["threshold"]
+
+
+def decode(predictions: Predictions) -> tuple[Tensor, Tensor]:
+    """Boxes (B, N, 4) in input pixels and class probabilities (B, N, classes)."""
+    distances = expected_distances(predictions.distributions)
+    return decode_boxes(distances, predictions.points, predictions.strides), predictions.logits.sigmoid()

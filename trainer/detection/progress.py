@@ -1,0 +1,178 @@
+"""What a watcher sees of a training: plain log lines, curves, and metrics in AI Core."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytorch_lightning as lightning
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.trainer.states import TrainerFn
+from torch import Tensor
+
+from trainer.detection.module import DetectionModule
+from trainer.tracking import METRIC_LIMIT, MetricAllowance, Progress, Stage, Tracker
+
+logger = logging.getLogger(__name__)
+
+TRAIN_METRICS = 240
+"""Of AI Core's 1,000 metrics: loss, its parts, learning rate and speed; 40 points of six curves."""
+
+TEST_METRICS = 150
+"""Kept back for the figures of the test split."""
+
+VALIDATION_METRICS = METRIC_LIMIT - TRAIN_METRICS - TEST_METRICS - 10
+
+LOG_SECONDS = 10.0
+PROGRESS_SECONDS = 2.0
+SMOOTHING = 0.05
+
+
+class Reporter(Callback):
+    """Smooths the losses, writes a line every ten seconds, keeps the curves and feeds the tracker.
+
+    ``curves`` maps a metric's name to its points (step, value); it travels in the checkpoints, so that the
+    curves of a resumed run are whole.
+    """
+
+    def __init__(self, tracker: Tracker, clock: Callable[[], float] = time.monotonic) -> None:
+        self.tracker = tracker
+        self.clock = clock
+        self.curves: dict[str, list[tuple[int, float]]] = {}
+        self._losses: dict[str, float] = {}
+        self._train = MetricAllowance(TRAIN_METRICS)
+        self._validation = MetricAllowance(VALIDATION_METRICS)
+        self._marks: dict[str, float] = {}
+        self._speed_mark = (0.0, 0)
+
+    def on_train_start(self, trainer: lightning.Trainer, module: DetectionModule) -> None:  # noqa: ARG002
+        self._speed_mark = (self.clock(), module.global_step)
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        module: DetectionModule,
+        outputs: Mapping[str, Tensor],
+        *_: Any,
+    ) -> None:
+        for name, value in outputs.items():
+            latest = value.item()
+            self._losses[name] = latest + (self._losses.get(name, latest) - latest) * (1 - SMOOTHING)
+        step, fraction = module.global_step, module.budget.fraction(module.global_step)
+        if self._due("progress", PROGRESS_SECONDS):
+            self.report(module, "train")
+        if fraction >= 1 or self._due("line", LOG_SECONDS):
+            logger.info(self._line(trainer, module))
+        if fraction >= 1 or math.floor(fraction * 200) > self._marks.get("curve", -1):
+            self._marks["curve"] = math.floor(fraction * 200)
+            self._record(trainer, module, step, fraction)
+
+    def on_validation_start(self, trainer: lightning.Trainer, module: DetectionModule) -> None:
+        if trainer.state.fn == TrainerFn.FITTING:
+            self.report(module, "validation")
+
+    def on_validation_end(self, trainer: lightning.Trainer, module: DetectionModule) -> None:
+        if module.figures is None or trainer.state.fn != TrainerFn.FITTING:
+            return
+        metrics, step = module.figures.metrics, module.global_step
+        self._extend(metrics, step)
+        fraction = module.budget.fraction(step)
+        headline = {name: value for name, value in metrics.items() if not is_class_metric(name)}
+        for chosen in (metrics, headline):
+            if self._validation.take(len(chosen), fraction):
+                self.tracker.metrics(chosen, step=step, split="validation")
+                break
+        logger.info("validation at step %d: %s", step, describe(metrics))
+        self._speed_mark = (self.clock(), step)
+
+    def finish(self, metrics: Mapping[str, float], step: int) -> None:
+        """Send the figures of the test split; the headline first, classes as far as the limit allows."""
+        ordered = sorted(metrics.items(), key=lambda item: is_class_metric(item[0]))
+        self.tracker.metrics(dict(ordered[:TEST_METRICS]), step=step, split="test")
+        logger.info("test: %s", describe(metrics))
+
+    def report(self, module: DetectionModule, stage: Stage) -> None:
+        """Tell AI Core where the training stands."""
+        step = module.global_step
+        fraction = 1.0 if stage in ("test", "export") else module.budget.fraction(step)
+        eta = module.budget.remaining_seconds(step) if stage in ("train", "validation") else 0.0
+        total = round(step / fraction) if fraction > 0 else module.budget.maximum_steps
+        self.tracker.progress(
+            Progress(step, max(step, total), eta if math.isfinite(eta) else 0.0, fraction, stage)
+        )
+
+    def _record(
+        self, trainer: lightning.Trainer, module: DetectionModule, step: int, fraction: float
+    ) -> None:
+        metrics = {("loss" if name == "loss" else f"loss/{name}"): v for name, v in self._losses.items()}
+        metrics["learning_rate"] = trainer.optimizers[0].param_groups[0]["lr"]
+        metrics["images_per_second"] = self._speed(trainer, step)
+        self._extend(metrics, step)
+        if self._train.take(len(metrics), fraction):
+            self.tracker.metrics(metrics, step=step, split="train")
+
+    def _extend(self, metrics: Mapping[str, float], step: int) -> None:
+        for name, value in metrics.items():
+            self.curves.setdefault(name, []).append((step, value))
+
+    def _speed(self, trainer: lightning.Trainer, step: int) -> float:
+        """Pictures a second since training last (re)started after an evaluation."""
+        since, first = self._speed_mark
+        batch_size: int = trainer.datamodule.sampler.batch_size
+        return (step - first) * batch_size / max(self.clock() - since, 1e-9)
+
+    def _line(self, trainer: lightning.Trainer, module: DetectionModule) -> str:
+        step = module.global_step
+        parts = ", ".join(f"{name} {value:.3f}" for name, value in self._losses.items() if name != "loss")
+        return (
+            f"step {step} ({module.budget.fraction(step):.0%}) · loss {self._losses['loss']:.3f} ({parts})"
+            f" · lr {trainer.optimizers[0].param_groups[0]['lr']:.2e}"
+            f" · {self._speed(trainer, step):.0f} images/s"
+            f" · eta {duration(module.budget.remaining_seconds(step))}"
+        )
+
+    def _due(self, name: str, seconds: float) -> bool:
+        now = self.clock()
+        if now - self._marks.get(name, -math.inf) < seconds:
+            return False
+        self._marks[name] = now
+        return True
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "curves": self.curves,
+            "losses": self._losses,
+            "used": (self._train.used, self._validation.used),
+            "curve": self._marks.get("curve", -1.0),
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.curves = state_dict["curves"]
+        self._losses = state_dict["losses"]
+        self._train.used, self._validation.used = state_dict["used"]
+        self._marks["curve"] = state_dict["curve"]
+
+
+def is_class_metric(name: str) -> bool:
+    """Whether a metric belongs to one class only."""
+    return name.startswith("mAP/") and name != "mAP/allClasses"
+
+
+def describe(metrics: Mapping[str, float]) -> str:
+    """The headline figures on one line."""
+    wanted = ("mAP/allClasses", "coco/mAP", "coco/mAP_75", "F1", "reading_accuracy")
+    return " · ".join(f"{name} {metrics[name]:.3f}" for name in wanted if name in metrics)
+
+
+def duration(seconds: float) -> str:
+    """1h 02m, 5m 03s or 12s; a question mark for what cannot be known yet."""
+    if not math.isfinite(seconds):
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h {minutes:02d}m"
+    return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"

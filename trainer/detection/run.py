@@ -1,0 +1,44 @@
+"""The entry point of ``object-detection-train``: light until the data are known to be sound."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+from trainer.data.load import load_dataset
+from trainer.parameters import DetectionParameters
+
+
+def train(parameters: DetectionParameters, datain: Path, trainedmodel: Path) -> int:
+    """Train on ``datain`` and write the model folder; 0 when it is complete.
+
+    Raises ``InputError`` (exit 2) for data or parameters that cannot be trained on, before torch is even
+    loaded, and ``TrainerError`` (exit 1) for everything else that was foreseen.
+    """
+    _log_to_stdout()
+    dataset = load_dataset(datain, parameters)
+    # Waiting threads that spin starve the others where cores are shared; OpenMP reads this once, on loading.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from trainer.torchvision_remedy import ensure_torchvision
+
+    ensure_torchvision()
+    from trainer.detection.training import Training
+
+    Training(parameters, dataset, datain, trainedmodel).run()
+    return 0
+
+
+def _log_to_stdout() -> None:
+    """Our own lines from INFO on, everybody else's from WARNING: exporters and COCO tools are talkative."""
+    logging.basicConfig(
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%H:%M:%S",
+        stream=sys.stdout,
+        force=True,
+    )
+    logging.getLogger("trainer").setLevel(logging.INFO)
+    for talkative in ("faster_coco_eval", "pytorch_lightning", "lightning_fabric", "onnxscript", "onnx_ir"):
+        logging.getLogger(talkative).setLevel(logging.ERROR)
