@@ -1,0 +1,1 @@
+"""The AI API over HTTP: one module per resource, each with a `router`."""

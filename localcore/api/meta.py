@@ -1,0 +1,52 @@
+"""What this server is and can do: the truth about itself, so that clients hide what it does not offer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from localcore.api.context import Svc
+
+router = APIRouter(prefix="/lm")
+AI_API_VERSION = "2.42.0"
+
+
+@router.get("/meta")
+def meta(svc: Svc) -> dict[str, Any]:
+    capabilities = {
+        "multitenant": True,
+        "shareable": False,
+        "staticDeployments": False,
+        "userDeployments": False,
+        "userExecutions": True,
+        "timeToLiveDeployments": False,
+        "executionSchedules": False,
+        "logs": {"executions": True, "deployments": False},
+        "bulkUpdates": {"executions": True, "deployments": False},
+    }
+    limits = {
+        "executions": {"maxRunningCount": svc.engine.max_running},
+        "deployments": {"maxRunningCount": 0},
+    }
+    return {
+        "runtimeIdentifier": "aicore",
+        "runtimeApiVersion": AI_API_VERSION,
+        "description": "local AI Core on one machine",
+        "aiApi": {"version": AI_API_VERSION, "capabilities": capabilities, "limits": limits},
+        "extensions": {
+            "metrics": {"version": "1.0.0", "capabilities": {"extendedResults": True}},
+            "resourceGroups": {"version": "1.2.0"},
+        },
+    }
+
+
+@router.get("/meta/versions")
+def versions(svc: Svc) -> dict[str, Any]:
+    found = {"versionId": "v2", "url": f"{svc.url}/v2", "description": "AI API v2"}
+    return {"versions": [found]}
+
+
+@router.get("/healthz")
+def healthz() -> dict[str, str]:
+    return {"status": "READY", "message": "the local AI Core is ready"}

@@ -1,0 +1,1 @@
+"""Engines run executions. `process` runs each container's command as processes of this machine."""

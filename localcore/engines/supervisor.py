@@ -1,0 +1,126 @@
+"""`python -m localcore.engines.supervisor FOLDER`: runs one execution and outlives the server that started it.
+
+It holds the folder's lock as long as it lives, keeps `state.json`, and ends only after every process of its
+containers has. Secrets come on standard input. SIGTERM stops the execution.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from localcore import clock, objectstores
+from localcore.engines.logfile import LogWriter
+from localcore.engines.processes import adopt_orphans, descendants, send
+from localcore.engines.runner import ProcessRunner
+from localcore.engines.state import FAILED, RUNNING, STOPPED, SUCCEEDED, Workplace
+from localcore.workflow.errors import WorkflowError
+from localcore.workflow.parse import parse
+from localcore.workflow.plan import SUCCEEDED as NODE_SUCCEEDED
+from localcore.workflow.plan import Outcome
+from localcore.workflow.resolve import bind_parameters
+from localcore.workflow.walk import Walker
+
+# The server went away, or another supervisor is at work: nothing was done, nothing is recorded.
+EXIT_NOT_MINE = 75
+
+
+class Supervisor:
+    def __init__(self, workplace: Workplace, job: dict[str, Any], secrets: dict[str, Any]) -> None:
+        self._workplace, self._job, self._secrets = workplace, job, secrets
+        self._log = LogWriter(workplace.log)
+        self._started = clock.now()
+        self._runner: ProcessRunner | None = None
+
+    def record(self, phase: str = RUNNING, message: str = "") -> None:
+        """Write the state as it is now."""
+        state: dict[str, Any] = {
+            "pid": os.getpid(),
+            "phase": phase,
+            "message": message,
+            "startedAt": self._started,
+        }
+        if self._runner is not None:
+            state |= {"nodes": list(self._runner.nodes.values()), "outputs": self._runner.outputs}
+        if phase != RUNNING:
+            state["finishedAt"] = clock.now()
+        self._workplace.write_state(state)
+
+    async def _walk(self) -> Outcome:
+        workflow = parse(self._job["document"])
+        parameters = bind_parameters(workflow.parameters, self._job["parameters"], "spec")
+        scope = {f"workflow.parameters.{name}": value for name, value in parameters.items()}
+        scope |= {"workflow.name": self._job["execution_id"], "workflow.uid": self._job["execution_id"]}
+        scope["workflow.creationTimestamp"] = self._started
+        parallel = min(workflow.parallelism or sys.maxsize, os.cpu_count() or 1)
+        self._runner = ProcessRunner(self._job, self._secrets, self._log, self.record, parallel)
+        async with asyncio.timeout(workflow.deadline):
+            return await Walker(workflow, self._runner, scope).walk()
+
+    async def run(self) -> None:
+        """Run to a recorded end."""
+        task = asyncio.ensure_future(self._walk())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        self.record()
+        try:
+            outcome = await task
+            phase = SUCCEEDED if outcome.status == NODE_SUCCEEDED else FAILED
+            message = outcome.message
+        except WorkflowError as error:
+            phase, message = FAILED, str(error)
+        except TimeoutError:
+            phase, message = FAILED, "the workflow was active longer than its activeDeadlineSeconds"
+        except asyncio.CancelledError:
+            phase, message = STOPPED, "stopped"
+        if phase == FAILED:
+            self._log.write(message, stream="stderr", node="workflow", container="supervisor")
+        await asyncio.to_thread(self._clean)
+        self.record(phase, message)
+        self._log.close()
+
+    def _clean(self) -> None:
+        send(descendants(os.getpid()), signal.SIGKILL)
+        objectstores.remove(self._workplace.nodes)
+        objectstores.remove(self._workplace.folder / "claims")
+
+
+def _reap() -> None:
+    """Collect adopted children, so that none stays behind as a zombie."""
+    try:
+        while os.waitpid(-1, 0)[0]:
+            pass
+    except ChildProcessError:
+        return
+
+
+def _claimed(workplace: Workplace) -> bool:
+    """Take the folder; the server's own look at the lock, a few microseconds long, is waited out."""
+    for _ in range(20):
+        if workplace.claim() is not None:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def main(arguments: list[str]) -> int:
+    workplace = Workplace(Path(arguments[0]))
+    try:
+        secrets = json.load(sys.stdin)
+    except ValueError:
+        return EXIT_NOT_MINE
+    if not _claimed(workplace) or workplace.state():
+        return EXIT_NOT_MINE
+    adopt_orphans()
+    asyncio.run(Supervisor(workplace, workplace.job(), secrets).run())
+    _reap()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
