@@ -291,7 +291,7 @@ def parse(values: Mapping[str, str]) -> DetectionParameters:
     if problems:
         raise ParameterError(problems)
     parsed["model_name"] = MODEL_ALIASES.get(parsed["model_name"], parsed["model_name"])
-    parsed["image_types"] = tuple(suffix.lower() for suffix in parsed["image_types"])
+    parsed["image_types"] = tuple(f".{suffix.lower().lstrip('.')}" for suffix in parsed["image_types"])
     return DetectionParameters(**parsed)
 
 

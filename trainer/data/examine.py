@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from trainer.data.findings import Finding
 from trainer.data.layout import Item, escapes
 from trainer.data.pictures import FORMATS, MAX_PICTURE_BYTES, PictureFacts, PictureFault, read_picture
@@ -29,6 +31,7 @@ class Examined:
 def examine_all(root: Path, items: Iterable[Item], classes: Sequence[str]) -> list[Examined]:
     """Examine ``items`` on a few threads (Pillow decodes outside the interpreter lock); order is kept."""
     known = frozenset(classes)
+    Image.init()  # registers Pillow's decoders here: threads would race for it
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         return list(pool.map(lambda item: _Examination(root, item).run(known), items))
 

@@ -21,6 +21,8 @@ FORMATS: dict[str, tuple[str, ...]] = {
 }
 """Pillow's name -> usual suffixes. Decoders outside this table never see a byte of the user's data."""
 
+_DECODERS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # Pillow's JPEG decoder recognises MPO by itself
+
 # What Pillow's decoders raise on damaged input, by its own documentation and fuzzing corpus.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, struct.error, zlib.error)
 
@@ -45,7 +47,7 @@ class PictureFault:
 def read_picture(content: bytes) -> PictureFacts | PictureFault:
     """Decode the whole picture. The pixel limit is tested on the header, before memory is spent."""
     try:
-        with Image.open(BytesIO(content), formats=tuple(FORMATS)) as picture:
+        with Image.open(BytesIO(content), formats=_DECODERS) as picture:
             width, height = picture.size
             if width * height > MAX_PIXELS:
                 return _too_large(f"{width}x{height} pixels, at most {MAX_PIXELS:,} in all")
@@ -57,7 +59,7 @@ def read_picture(content: bytes) -> PictureFacts | PictureFault:
     except _DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
-            reason = f"no {', '.join(FORMATS)} picture"
+            reason = f"no {', '.join(_DECODERS)} picture"
         return PictureFault("picture-unreadable", f"does not decode: {reason}")
     if orientation not in (0, 1):
         message = f"EXIF orientation {orientation}: turn the pixels, drop the tag and check the boxes"

@@ -173,9 +173,10 @@ def _shape_fault(
         return Fault(line, "box-swapped", f"{text}: the maximum lies before the minimum")
     if xmax == xmin or ymax == ymin:
         return Fault(line, "box-degenerate", f"{text} has no area")
-    outside = (
+    reaches_out = (
         min(xmin, ymin) - 1 < -TOLERANCE_PX or xmax > width + TOLERANCE_PX or ymax > height + TOLERANCE_PX
     )
-    if outside or xmin > width or ymin > height:
+    covers_nothing = min(xmax, ymax) < 1 or xmin > width or ymin > height
+    if reaches_out or covers_nothing:
         return Fault(line, "box-outside", f"{text} reaches out of the picture of {width}x{height}")
     return None
