@@ -1,0 +1,344 @@
+"""What the verbs and the console call: one environment of one project, read afresh at every call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from reconciler.aicore import AICore
+from reconciler.apply import Applied, Outcome, Workplace, apply, refuse
+from reconciler.clock import Clock, SystemClock
+from reconciler.connection import connect, connect_readonly, credentials
+from reconciler.errors import InputRejectedError
+from reconciler.events import Emitter, EventLog, Listener
+from reconciler.exitcode import ExitCode
+from reconciler.follow import follow
+from reconciler.gitops import Checkout
+from reconciler.live import Configuration, Execution, Live, LogLine, Metrics
+from reconciler.lock import FileLock
+from reconciler.observe import observe
+from reconciler.plan import find_configurations, plan
+from reconciler.plan_model import Action, Plan, Problem, StageName
+from reconciler.runs import executions_of
+from reconciler.status import Status, executions_shown, status
+from reconciler.watch import ENDED, POLL_SECONDS, Progress, watch
+from reconciler.workbench import WORK, Bench, set_up
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How an apply behaves. Times in seconds."""
+
+    wait: bool = True  #: until every execution that is wanted has ended
+    max_launches: int | None = None  #: instead of policy.maxLaunchesPerApply
+    lock_timeout: float = 0.0
+    sync_timeout: float = 600.0
+    poll_seconds: float = POLL_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an apply has done and how things stand after it."""
+
+    plan: Plan  #: what was asked for at the beginning
+    applied: tuple[Applied, ...]
+    ended: tuple[Progress, ...]  #: executions that ended while we waited
+    final: Plan  #: what is still to do
+    status: Status
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 converged, 3 something is held back, 4 not healthy; errors are raised instead."""
+        return self.final.exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One look: what is wanted, what is, and what follows."""
+
+    bench: Bench
+    live: Live
+    plan: Plan
+
+
+class Session:
+    """One environment of one project.
+
+    Methods raise generator.errors.InputError and reconciler.errors.ReconcilerError; each carries its exit code.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        environment: str,
+        catalog: Sequence[Path] = (),
+        *,
+        clock: Clock | None = None,
+        lock_folder: Path | None = None,
+    ) -> None:
+        self.root = root.resolve()
+        self.environment = environment
+        self._catalog = tuple(catalog)
+        self._clock = clock or SystemClock()
+        self._lock_folder = lock_folder
+
+    def view(self, *, max_launches: int | None = None) -> View:
+        """Read everything and plan; the datasets that would be uploaded are checked first."""
+        bench = set_up(self.root, self.environment, self._catalog, self._clock)
+        git = self._checkout(bench)
+        git.fetch()
+        aicore = connect_readonly(bench.environment, self.root, self._clock)
+        return self._look(bench, git, aicore, max_launches)
+
+    def plan(self, *, max_launches: int | None = None) -> Plan:
+        """What `apply` would do."""
+        return self.view(max_launches=max_launches).plan
+
+    def apply(
+        self,
+        options: Options | None = None,
+        *,
+        confirm: Callable[[Plan], bool] | None = None,
+        listener: Listener | None = None,
+    ) -> Result | None:
+        """Plan, ask `confirm` if given, and carry the plan out; None when it was declined.
+
+        Raises PolicyError, ConflictError, DatasetError, StaleRenderError before anything is created.
+        """
+        chosen = options or Options()
+        shown: Plan | None = None
+        if confirm is not None:
+            shown = self.plan(max_launches=chosen.max_launches)
+            if not shown.empty:
+                refuse(shown)
+                if not confirm(shown):
+                    return None
+        emit = Emitter(
+            self._clock, EventLog(self.root / WORK / "events.jsonl"), *([listener] if listener else [])
+        )
+        return _Rounds(self, chosen, emit).run(shown)
+
+    def reconcile_once(self, options: Options | None = None, *, listener: Listener | None = None) -> Result:
+        """Follow the branch, publish a stale rendered/ where the environment allows it, and apply.
+
+        Raises RepositoryError when Git refuses, and whatever `apply` raises.
+        """
+        bench = set_up(self.root, self.environment, self._catalog, self._clock)
+        git = self._checkout(bench)
+        if git.follow_branch():
+            bench = set_up(self.root, self.environment, self._catalog, self._clock)
+        git.publish(bench.rendered, bench.environment)
+        result = self.apply(options, listener=listener)
+        if result is None:  # pragma: no cover - nobody is asked
+            raise InputRejectedError("The plan was declined.")
+        return result
+
+    def status(self) -> Status:
+        """How every address stands; nothing is checked or changed."""
+        bench = set_up(self.root, self.environment, self._catalog, self._clock)
+        aicore = connect_readonly(bench.environment, self.root, self._clock)
+        live = observe(aicore, bench.desired, bench.stores, self._checkout(bench), self._clock)
+        return _status(bench, live, aicore)
+
+    def executions(self) -> tuple[Execution, ...]:
+        """All executions of the project's scenarios, latest first."""
+        bench = set_up(self.root, self.environment, self._catalog, self._clock)
+        aicore = connect_readonly(bench.environment, self.root, self._clock)
+        runs = (run for scenario in bench.desired.scenarios for run in aicore.executions(scenario))
+        return tuple(sorted(runs, key=lambda run: (run.created_at, run.id), reverse=True))
+
+    def configurations(self) -> tuple[Configuration, ...]:
+        """All configurations of the project's scenarios, latest first."""
+        bench = set_up(self.root, self.environment, self._catalog, self._clock)
+        aicore = connect_readonly(bench.environment, self.root, self._clock)
+        found = (c for scenario in bench.desired.scenarios for c in aicore.configurations(scenario))
+        return tuple(sorted(found, key=lambda c: (c.created_at, c.id), reverse=True))
+
+    def find_execution(self, name: str) -> Execution:
+        """An execution by id, by the name of its configuration, or by the spec's name (the latest one then).
+
+        Raises InputRejectedError listing what there is.
+        """
+        runs = self.executions()
+        wanted = name.removeprefix("execution/").rpartition("/")[2]
+        for run in runs:
+            if wanted in {run.id, run.configuration_name, run.configuration_name.rpartition("--")[0]}:
+                return run
+        known = ", ".join(dict.fromkeys(run.configuration_name.rpartition("--")[0] for run in runs)) or "none"
+        raise InputRejectedError(f"There is no execution {name!r}.", remedy=f"Known by name: {known}.")
+
+    def logs(self, execution: str, *, follow: bool = False) -> Iterator[LogLine]:
+        """The log of an execution (see `find_execution`), oldest line first; `follow`: until it has ended."""
+        run, aicore = self.find_execution(execution), self._reader()
+        start = run.created_at - timedelta(minutes=5)
+        seen: set[LogLine] = set()
+        while True:
+            ended = not follow or aicore.execution(run.id).status in ENDED
+            for line in aicore.logs(run.id, start):
+                if line not in seen:
+                    seen.add(line)
+                    start = max(start, line.timestamp)
+                    yield line
+            if ended:
+                return
+            self._clock.sleep(POLL_SECONDS)
+
+    def metrics(self, execution: str) -> Metrics:
+        """All that an execution (see `find_execution`) has tracked; empty when that is nothing."""
+        run = self.find_execution(execution)
+        return self._reader().metrics([run.id]).get(run.id, Metrics(run.id))
+
+    def watch(self, executions: Sequence[str], poll_seconds: float = POLL_SECONDS) -> Iterator[Progress]:
+        """Look at executions (ids) until all have ended."""
+        return watch(self._reader(), executions, self._clock, poll_seconds)
+
+    def _reader(self) -> AICore:
+        bench = set_up(self.root, self.environment, self._catalog, self._clock)
+        return connect_readonly(bench.environment, self.root, self._clock)
+
+    def _checkout(self, bench: Bench) -> Checkout:
+        return Checkout(self.root, bench.environment.git.branch)
+
+    def _look(
+        self,
+        bench: Bench,
+        git: Checkout,
+        aicore: AICore,
+        max_launches: int | None,
+    ) -> View:
+        live = observe(aicore, bench.desired, bench.stores, git, self._clock)
+        policy = bench.environment.policy
+        if max_launches is not None:
+            policy = policy.model_copy(update={"max_launches_per_apply": max_launches})
+        made = plan(bench.desired, live, policy)
+        return View(bench, live, _with_warnings(made, bench.check_datasets(_unregistered(made))))
+
+
+class _Rounds:
+    """Apply, wait, look again, until nothing is left to do. The lock is not held while waiting."""
+
+    def __init__(self, session: Session, options: Options, emit: Emitter) -> None:
+        self._session, self._options, self._emit = session, options, emit
+        self._clock = session._clock
+        self._applied: list[Applied] = []
+        self._ended: list[Progress] = []
+        self._first: Plan | None = None
+
+    def run(self, shown: Plan | None) -> Result:
+        """`shown`: the plan that was confirmed; refused if it is no longer the plan."""
+        last_digest = ""
+        while True:
+            view, outcome = self._round(shown)
+            stuck = view.plan.digest == last_digest
+            last_digest = view.plan.digest
+            active = _active(view, outcome)
+            if not self._options.wait or stuck or (not active and not outcome.applied):
+                break
+            if active:
+                self._follow(view, active)
+        final = view if not outcome.applied else self._session.view(max_launches=self._options.max_launches)
+        reader = connect_readonly(final.bench.environment, self._session.root, self._clock)
+        return Result(
+            plan=self._first or view.plan,
+            applied=tuple(self._applied),
+            ended=tuple(self._ended),
+            final=final.plan,
+            status=_status(final.bench, final.live, reader),
+        )
+
+    def _round(self, shown: Plan | None) -> tuple[View, Outcome]:
+        session, root = self._session, self._session.root
+        bench = set_up(root, session.environment, session._catalog, self._clock)
+        place = credentials(bench.environment, root)
+        lock = FileLock(
+            place.base_url,
+            bench.environment.resource_group,
+            "apply",
+            timeout=self._options.lock_timeout,
+            folder=session._lock_folder,
+            clock=self._clock,
+        )
+        with lock:
+            git = session._checkout(bench)
+            git.fetch()
+            aicore = connect(bench.environment, root, self._clock)
+            view = session._look(bench, git, aicore, self._launches_left(bench))
+            if self._first is None:
+                self._begin(view.plan, shown)
+            elif view.plan.errors or view.plan.of(StageName.PUBLISH):
+                return view, Outcome()  # the launches of this apply are used up, or the branch has moved on
+            workplace = Workplace(
+                environment=bench.environment,
+                root=root,
+                manifests=bench.manifests,
+                stores=bench.stores,
+                git=git,
+                clock=self._clock,
+                sync_timeout=timedelta(seconds=self._options.sync_timeout),
+                guard=lock.check,
+            )
+            outcome = apply(view.plan, bench.desired, view.live, aicore, workplace, self._emit)
+        self._applied += outcome.applied
+        return view, outcome
+
+    def _begin(self, now: Plan, shown: Plan | None) -> None:
+        self._first = now
+        refuse(now)
+        if shown is not None and shown.digest != now.digest:
+            raise InputRejectedError(
+                "The plan has changed since it was shown: specs, data or AI Core have moved on.",
+                remedy="Run again and look at the new plan.",
+            )
+
+    def _launches_left(self, bench: Bench) -> int:
+        asked = self._options.max_launches
+        limit = bench.environment.policy.max_launches_per_apply if asked is None else asked
+        return max(0, limit - sum(item.action is Action.LAUNCH for item in self._applied))
+
+    def _follow(self, view: View, active: Mapping[str, str]) -> None:
+        bench = view.bench
+        reader = connect_readonly(bench.environment, self._session.root, self._clock)
+        self._ended += follow(
+            reader,
+            active,
+            self._clock,
+            self._emit,
+            until_first_ends=any(change.action is Action.WAIT for change in view.plan.changes),
+            poll_seconds=self._options.poll_seconds,
+        )
+
+
+def open_session(
+    root: Path, environment: str, catalog: Sequence[Path] = (), *, clock: Clock | None = None
+) -> Session:
+    """A session on one environment (name) of the project in `root`; `catalog`: folders of own workflows."""
+    return Session(root, environment, catalog, clock=clock)
+
+
+def _unregistered(made: Plan) -> frozenset[str]:
+    """`<scenario>/<dataset>` of the datasets that have no artifact yet."""
+    return frozenset(change.address.removeprefix("dataset/") for change in made.of(StageName.REGISTER))
+
+
+def _with_warnings(made: Plan, warnings: tuple[Problem, ...]) -> Plan:
+    return replace(made, warnings=tuple(sorted((*made.warnings, *warnings)))) if warnings else made
+
+
+def _active(view: View, outcome: Outcome) -> dict[str, str]:
+    """Execution id -> address of every wanted run under way, those just started included."""
+    found = {
+        run.id: wanted.address
+        for wanted in view.bench.desired.executions
+        for run in executions_of(find_configurations(wanted.configuration, view.live), view.live)
+        if run.active
+    }
+    return found | dict(outcome.launched)
+
+
+def _status(bench: Bench, live: Live, aicore: AICore) -> Status:
+    shown = executions_shown(bench.desired, live)
+    return status(bench.desired, live, aicore.metrics(shown) if shown else {})

@@ -1,0 +1,116 @@
+"""Everything one look at an environment needs, read afresh each time: specs, templates, data, Git, AI Core."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.catalog import load_catalog
+from generator.errors import ReferenceUnavailableError
+from generator.project import load_project
+from generator.render import render
+from generator.spec.environment import DirectoryStore as DirectorySpec
+from generator.spec.environment import Environment, Git
+from generator.spec.environment import S3Store as S3Spec
+from generator.spec.references import SecretReference
+from generator.spec.resolve import Resolved, resolve
+
+from reconciler.check import checks, run_checks
+from reconciler.clock import Clock
+from reconciler.dataset import DatasetManifest, manifest
+from reconciler.desired import Desired, desired
+from reconciler.errors import AuthenticationError
+from reconciler.objectstore import DirectoryStore, ObjectStore
+from reconciler.plan_model import Problem
+
+#: Folder of this machine's working files below the project root; deleting its cache changes only speed.
+WORK = ".corespec"
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Specs, templates and data of one environment, and what they ask for."""
+
+    root: Path
+    resolved: Resolved
+    rendered: Mapping[str, bytes]
+    manifests: Mapping[str, DatasetManifest]  #: `<scenario>/<dataset>` -> content
+    desired: Desired
+    stores: Mapping[str, ObjectStore]
+
+    @property
+    def environment(self) -> Environment:
+        return self.resolved.environment
+
+    def check_datasets(self, wanted: frozenset[str]) -> tuple[Problem, ...]:
+        """Run the workflows' checkers on these datasets (`<scenario>/<dataset>`); returns warnings.
+
+        Raises DatasetError naming each bad file.
+        """
+        return run_checks(checks(self.resolved, self.manifests, wanted), self.root / WORK / "cache")
+
+
+def read_specs(root: Path, environment: str, catalog: Sequence[Path]) -> Resolved:
+    """The resolved specs. Raises generator.errors.InputError with every finding."""
+    workflows = load_catalog(catalog)
+    return resolve(load_project(root, workflows), environment, workflows)
+
+
+def set_up(root: Path, environment: str, catalog: Sequence[Path], clock: Clock) -> Bench:
+    """Read specs, render, and hash the data. Raises InputError and DatasetError; sends no request."""
+    resolved = read_specs(root, environment, catalog)
+    rendered = render(resolved)
+    cache = root / WORK / "cache"
+    manifests = {
+        f"{item.scenario}/{item.name}": manifest(root / item.dataset.source, cache, clock)
+        for item in resolved.datasets
+    }
+    url = repository_url(resolved.environment.git, root)
+    return Bench(
+        root=root,
+        resolved=resolved,
+        rendered=rendered,
+        manifests=manifests,
+        desired=desired(resolved, rendered, manifests, url),
+        stores=open_stores(resolved.environment, root),
+    )
+
+
+def repository_url(git: Git, root: Path) -> str:
+    """The repository as AI Core shall know it: a relative path starts at the project folder."""
+    try:
+        url = git.url.resolve()
+    except ReferenceUnavailableError as error:
+        raise AuthenticationError(f"git.url: {error}") from None
+    is_path = "://" not in url and not (":" in url.partition("/")[0] and "@" in url.partition(":")[0])
+    return str((root / url).resolve()) if is_path else url
+
+
+def open_stores(environment: Environment, root: Path) -> dict[str, ObjectStore]:
+    """The environment's object stores by name. Raises AuthenticationError when a reference leads nowhere."""
+    return {name: _open(spec, root) for name, spec in environment.object_stores.items()}
+
+
+def _open(spec: DirectorySpec | S3Spec, root: Path) -> ObjectStore:
+    if isinstance(spec, DirectorySpec):
+        return DirectoryStore(root / spec.path)
+    from reconciler.s3store import (
+        S3Store,
+    )  # boto3 takes a while to load, and most verbs on a laptop need none of it
+
+    try:
+        return S3Store(
+            spec.bucket.resolve(),
+            spec.path_prefix or "",
+            endpoint=spec.endpoint.resolve() if spec.endpoint else None,
+            region=spec.region,
+            access_key_id=_secret(spec.access_key_id, root),
+            secret_access_key=_secret(spec.secret_access_key, root),
+        )
+    except ReferenceUnavailableError as error:
+        raise AuthenticationError(f"objectStores: {error}") from None
+
+
+def _secret(reference: SecretReference | None, root: Path) -> str | None:
+    return reference.resolve(root) if reference else None
