@@ -1,6 +1,7 @@
 """Git by its own program: a bare mirror per application, read without a working tree.
 
-Credentials travel in the environment of the one `git` process that needs them: never in an argument, a file or a message.
+Credentials travel in the environment of the one `git` process that needs them: never in an argument, a file
+or a message.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ class Remote:
     password: str = field(default="", repr=False)
 
     def environment(self) -> dict[str, str]:
-        """Variables for `git`: nothing of the user's configuration, no prompt, the credentials for this URL only."""
+        """Variables for `git`.
+
+        Nothing of the user's configuration, no prompt, the credentials for this URL only.
+        """
         settings = {"safe.directory": "*", "gc.auto": "0", "credential.helper": ""}
         if self.password and self.url.startswith(("http://", "https://")):
             pair = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()

@@ -1,6 +1,7 @@
 """Git sync: the catalogue follows the applications' folders, every few seconds and on demand.
 
-One thread asks each application's repository in turn; an application whose revision and neighbours did not change costs one fetch.
+One thread asks each application's repository in turn; an application whose revision and neighbours did not
+change costs one fetch.
 """
 
 from __future__ import annotations
@@ -30,7 +31,11 @@ def _resource(name: str, status: str, message: str) -> dict[str, str]:
 
 
 def read_files(files: dict[str, bytes]) -> tuple[list[Executable], list[dict[str, str]], set[str]]:
-    """The executables of some files, one failed resource per bad one, and the ids of templates that are there but bad."""
+    """What some files hold.
+
+    Returns the executables, one failed resource per bad template, and the ids of templates that are there but
+    bad: their executables stay as they were.
+    """
     found: dict[str, Executable] = {}
     failed: list[dict[str, str]] = []
     broken: set[str] = set()
@@ -131,7 +136,10 @@ class GitSync:
         shutil.rmtree(self._folder / application, ignore_errors=True)
 
     def sync(self, application: Row) -> None:
-        """Bring one application up to date and write its status; a failure is a status, never an exception."""
+        """Bring one application up to date and write its status.
+
+        A failure is a status, never an exception.
+        """
         name, started = application["name"], clock.now()
         try:
             status = self._synced(application, started)
@@ -165,7 +173,10 @@ class GitSync:
         return Remote(url, repository["username"], repository["password"])
 
     def _twin(self, application: Row) -> str | None:
-        """Another, earlier application on the same repository, revision and path: AI Core refuses the pair."""
+        """Another, earlier application on the same repository, revision and path.
+
+        AI Core refuses the pair.
+        """
         for other in self._store.admin.applications():
             same = all(other[key] == application[key] for key in ("repository_url", "path", "revision"))
             if same and (other["created_at"], other["name"]) < (
@@ -205,7 +216,7 @@ class GitSync:
         executables, failed, broken = read_files(files)
         owners = self._store.catalog.owners([found.id for found in executables], name)
         for identifier, owner in owners.items():
-            message = f"the executable id {identifier} already comes from application {owner}; ids are unique in the tenant"
+            message = f"the executable id {identifier} (unique in the tenant) already comes from {owner}"
             failed.append(_resource(identifier, "SyncFailed", message))
         mine = [found for found in executables if found.id not in owners]
         self._store.catalog.replace(name, mine, broken)

@@ -109,7 +109,10 @@ def is_archive(path: Path) -> bool:
 
 
 def unpack(path: Path) -> None:
-    """Replace a tarball by what it holds: a folder, or the file itself when it holds just one (as Argo does)."""
+    """Replace a tarball by what it holds.
+
+    A folder, or the file itself when it holds just one (as Argo does).
+    """
     folder = path.with_name(f".{path.name}.unpacked")
     with tarfile.open(path) as archive:
         archive.extractall(folder, filter="data")

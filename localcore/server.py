@@ -1,4 +1,7 @@
-"""Starting and ending a server: lock, port, key, services; the order matters for what a crash leaves behind."""
+"""Starting and ending a server: lock, port, key, services.
+
+The order matters for what a crash leaves behind.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +99,7 @@ def _serve(options: Options, listener: socket.socket) -> None:
     engine.start()
     sync.start()
     home.announce(port, url)
-    print(f"local AI Core on {url}, data in {home.root}", flush=True)  # noqa: T201 - the one line `local up` waits for
+    print(f"local AI Core on {url}, data in {home.root}", flush=True)
     log.info("serving %s", url)
     try:
         uvicorn.Server(config).run(sockets=[listener])

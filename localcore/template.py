@@ -1,4 +1,5 @@
-"""A WorkflowTemplate as AI Core reads it: which executable, of which scenario, with which parameters and artifacts.
+"""A WorkflowTemplate as AI Core reads it: which executable, of which scenario, with which parameters and
+artifacts.
 
 The rules are those of aicore.md section 4.1. What the workflow does is read later, by `localcore.workflow`.
 """

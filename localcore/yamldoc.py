@@ -49,7 +49,7 @@ def load_documents(text: bytes) -> list[Any]:
     if len(text) > MAX_BYTES:
         raise DocumentError(f"the file has {len(text)} bytes; at most {MAX_BYTES} are read")
     try:
-        documents = list(yaml.load_all(text.decode("utf-8"), Loader=_Loader))  # noqa: S506 - a SafeLoader
+        documents = list(yaml.load_all(text.decode("utf-8"), Loader=_Loader))
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise DocumentError(" ".join(str(error).split())) from error
     except RecursionError as error:

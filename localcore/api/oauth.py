@@ -1,4 +1,7 @@
-"""The token endpoint: client credentials as the SDK sends them (form) and as SAP's documentation does (Basic)."""
+"""The token endpoint.
+
+Client credentials as the SDK sends them (form) and as SAP's documentation does (Basic).
+"""
 
 from __future__ import annotations
 

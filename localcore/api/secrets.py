@@ -1,4 +1,7 @@
-"""Docker registry secrets (tenant-wide) and generic secrets (tenant or group): names can be read, data never."""
+"""Docker registry secrets (tenant-wide) and generic secrets (tenant or group).
+
+Names can be read, data never.
+"""
 
 from __future__ import annotations
 

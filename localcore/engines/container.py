@@ -1,4 +1,7 @@
-"""One container as a process: started without a shell of ours, heard line by line, ended with all it started."""
+"""One container as a process.
+
+Started without a shell of ours, heard line by line, ended with all it started.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,10 @@ class _Ear:
 
 
 async def terminate(pid: int, marker: str, grace: float) -> None:
-    """SIGTERM to the group and everything that carries the marker; SIGKILL to what is left after `grace` seconds."""
+    """SIGTERM to the group and everything that carries the marker;
+
+    SIGKILL to what is left after `grace` seconds.
+    """
     send_group(pid, signal.SIGTERM)
     send(await asyncio.to_thread(marked, marker), signal.SIGTERM)
     clock = asyncio.get_running_loop().time
@@ -84,7 +90,8 @@ async def kill(pid: int, marker: str) -> None:
 
 
 async def run(command: Command, log: LogWriter, *, deadline: float | None, grace: float) -> Ending:
-    """Run to the end, or to `deadline` seconds, or to cancellation; whichever it is, no process is left behind.
+    """Run to the end, or to `deadline` seconds, or to cancellation; whichever it is, no process is left
+    behind.
 
     Raises OSError when the program cannot be started.
     """

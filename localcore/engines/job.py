@@ -16,15 +16,20 @@ from localcore.workflow.model import Workflow
 _METADATA = "storage.ai.sap.com/"
 _SUFFIX = "-object-store-secret"
 _KEPT = frozenset(
-    "PATH HOME USER LOGNAME SHELL LANG LC_ALL TZ TMPDIR VIRTUAL_ENV XDG_CACHE_HOME TORCH_HOME LD_LIBRARY_PATH"
-    " CUDA_VISIBLE_DEVICES SSL_CERT_FILE".split()
+    {
+        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV"),
+        *("XDG_CACHE_HOME", "TORCH_HOME", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SSL_CERT_FILE"),
+    }
 )
 _KEPT_PREFIXES = ("OMP_", "MKL_", "OPENBLAS_")
 
 
 @dataclass(frozen=True)
 class Job:
-    """One execution to run. `inputs`: port -> artifact URL; `folder`: the workplace under a shell-safe name."""
+    """One execution to run. `inputs`: port -> artifact URL.
+
+    `folder`: the workplace under a shell-safe name.
+    """
 
     execution_id: str
     document: dict[str, Any]

@@ -32,7 +32,10 @@ class Node:
         return {path for path in found | {mount.path for mount in self._container.mounts} if path}
 
     def locate(self, path: str) -> Path:
-        """Where a path inside the container lies on this machine. Raises WorkflowError for one that climbs out."""
+        """Where a path inside the container lies on this machine.
+
+        Raises WorkflowError for one that climbs out.
+        """
         if ".." in path.split("/"):
             raise WorkflowError(f"template {self._template.name}: the path {path} must not contain '..'")
         for mount in sorted(self._container.mounts, key=lambda mount: -len(mount.path)):

@@ -1,4 +1,8 @@
-"""Container paths on a machine without containers: declared paths are replaced wherever a container names them; pure."""
+"""Container paths on a machine without containers: declared paths are replaced wherever a container names
+them.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,10 @@ _AFTER = r"(?![\w@%+~-])(?!\.+\w)"
 
 
 def rewrite(text: str, paths: Mapping[str, str]) -> str:
-    """Replace each declared path by its place on this machine: the longest path that fits, at name boundaries, once."""
+    """Replace each declared path by its place on this machine.
+
+    The longest path that fits, at name boundaries, once.
+    """
     declared = sorted((path for path in paths if path), key=len, reverse=True)
     if not declared:
         return text

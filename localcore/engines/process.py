@@ -1,7 +1,9 @@
-"""The process engine: admits executions in the order they came, starts their supervisors, follows and ends them.
+"""The process engine: admits executions in the order they came, starts their supervisors, follows and ends
+them.
 
-The server holds nothing that it could not find again: the lock of an execution's folder says whether its supervisor lives, its
-`state.json` how far it is. So a restart needs no special case: following a supervisor of an earlier server is what it always does.
+The server holds nothing that it could not find again: the lock of an execution's folder says whether its
+supervisor lives, its `state.json` how far it is. So a restart needs no special case: following a supervisor
+of an earlier server is what it always does.
 """
 
 from __future__ import annotations
@@ -11,25 +13,23 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from typing import Any
 
 from localcore import objectstores
 from localcore.engines import state as phases
-from localcore.engines.job import Bundle, Job, bundle, filtered
+from localcore.engines.launch import Launcher
 from localcore.engines.processes import marked, send
 from localcore.engines.registration import registered
 from localcore.engines.state import Workplace
 from localcore.errors import ApiError, ObjectStoreError, not_found
 from localcore.home import Home
 from localcore.states import refusal
-from localcore.store.database import Row, unpack
+from localcore.store.database import Row
 from localcore.store.executions import ACTIVE
 from localcore.store.store import Store
 from localcore.workflow.errors import WorkflowError
-from localcore.workflow.parse import parse
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +43,9 @@ class ProcessEngine:
     """One thread decides; API threads only ask. `url` is where containers find the tracking endpoint."""
 
     def __init__(self, store: Store, home: Home, url: str, *, max_running: int, grace: float) -> None:
-        self._store, self._home, self._url = store, home, url
+        self._store, self._home = store, home
         self.max_running, self._grace = max_running, grace
-        self._root = home.shell_safe_root()
+        self._launcher = Launcher(store, home, url, grace)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._signalled: dict[str, float] = {}
         self._seen: dict[str, str] = {}
@@ -113,71 +113,16 @@ class ProcessEngine:
         elif message != row["status_message"]:
             self._store.executions.set_status(row["id"], "UNKNOWN", expected=("UNKNOWN",), message=message)
 
-    # starting
-
     def _launch(self, row: Row) -> None:
         try:
-            job, secrets = self._prepare(row)
+            prepared = self._launcher.prepare(row)
         except (WorkflowError, ObjectStoreError) as error:
             self._end(row, "DEAD", str(error))
             return
-        if job is None:
+        if prepared is None:
             self._store.executions.set_status(row["id"], "UNKNOWN", expected=("PENDING",))
             return
-        workplace = self.workplace(row["id"])
-        workplace.write_job(job.packed())
-        with workplace.supervisor_log.open("ab") as output:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "localcore.engines.supervisor", str(workplace.folder)],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=filtered(os.environ),
-                start_new_session=True,
-            )
-        self._children[row["id"]] = child
-        if child.stdin is not None:
-            try:
-                child.stdin.write(json.dumps(secrets.packed()).encode())
-                child.stdin.close()
-            except BrokenPipeError:
-                log.warning("execution %s: the supervisor ended at once", row["id"])
-        log.info("execution %s: started, supervisor %d", row["id"], child.pid)
-
-    def _prepare(self, row: Row) -> tuple[Job | None, Bundle]:
-        """The job of an execution; no job when its executable went away in the meantime."""
-        executable = self._store.catalog.executable(row["executable_id"], row["scenario_id"])
-        configuration = self._store.configurations.get(row["resource_group"], row["configuration_id"])
-        if executable is None or configuration is None:
-            return None, Bundle({}, {})
-        document = unpack(executable["template"])
-        inputs = {}
-        for binding in configuration["inputArtifactBindings"]:
-            artifact = self._store.artifacts.get(row["resource_group"], binding["artifactId"])
-            if artifact is None:
-                raise WorkflowError(
-                    f"artifact {binding['artifactId']} of input {binding['key']} does not exist"
-                )
-            inputs[binding["key"]] = artifact["url"]
-        stores = {objectstores.split_url(url)[0] for url in inputs.values()}
-        group = row["resource_group"]
-        environment = {
-            "AICORE_EXECUTION_ID": row["id"],
-            "AICORE_TRACKING_ENDPOINT": self._url,
-            "AI-MAIN-TENANT": "local",
-            "AI-RESOURCE-GROUP": group,
-        }
-        job = Job(
-            execution_id=row["id"],
-            document=document,
-            parameters={item["key"]: item["value"] for item in configuration["parameterBindings"]},
-            inputs=inputs,
-            folder=str(self._root / "executions" / row["id"]),
-            objects=str(self._home.objects.resolve()),
-            environment=environment,
-            grace=self._grace,
-        )
-        return job, bundle(self._store, group, parse(document), stores)
+        self._children[row["id"]] = self._launcher.spawn(self.workplace(row["id"]), *prepared)
 
     # following
 
@@ -280,7 +225,10 @@ class ProcessEngine:
         self.wake()
 
     def delete(self, resource_group: str, execution_id: str) -> None:
-        """Remove the execution, its log and its files; its output artifacts stay. Raises ApiError 404 or 412."""
+        """Remove the execution, its log and its files; its output artifacts stay.
+
+        Raises ApiError 404 or 412.
+        """
         with self._lock:
             self._found(resource_group, execution_id, "DELETED")
             self._store.executions.delete(execution_id)
@@ -296,7 +244,10 @@ class ProcessEngine:
         return row
 
     def shutdown(self, *, keep_running: bool) -> None:
-        """End the loop; then either leave running executions to the next server or end them as DEAD with the reason."""
+        """End the loop.
+
+        Then either leave running executions to the next server or end them as DEAD with the reason.
+        """
         self._ended = True
         self.wake()
         if self._thread.is_alive():
@@ -306,11 +257,15 @@ class ProcessEngine:
         with self._lock:
             rows = [row for row in self._store.executions.active() if self._launched(row["id"])]
             deadline = time.monotonic() + self._grace + 2 * _SLACK
-            while time.monotonic() < deadline and any([self._still(row["id"]) for row in rows]):
+            while time.monotonic() < deadline and self._any_left(rows):
                 time.sleep(_TICK / 4)
             for row in rows:
                 final = "STOPPED" if row["status"] == "STOPPING" else "DEAD"
                 self._end(row, final, SHUT_DOWN, self.workplace(row["id"]).state())
+
+    def _any_left(self, rows: list[Row]) -> bool:
+        """Whether one still lives; asks each of them to stop, not only the first."""
+        return len([row for row in rows if self._still(row["id"])]) > 0
 
     def _still(self, execution_id: str) -> bool:
         self._stop(execution_id)

@@ -1,7 +1,8 @@
 """Finding and ending processes, so that nothing an execution started outlives it.
 
-A container's processes are found in three ways, because each alone can be escaped: the process group, the family tree (children
-that made a session of their own are adopted by the supervisor), and the variable AICORE_EXECUTION_ID in their environment.
+A container's processes are found in three ways, because each alone can be escaped: the process group, the
+family tree (children that made a session of their own are adopted by the supervisor), and the variable
+AICORE_EXECUTION_ID in their environment.
 """
 
 from __future__ import annotations

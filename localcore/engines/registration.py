@@ -1,4 +1,7 @@
-"""Output artifacts as AI Core registers them: kind, name, description and labels from the template's annotations."""
+"""Output artifacts as AI Core registers them.
+
+Kind, name, description and labels from the template's annotations.
+"""
 
 from __future__ import annotations
 

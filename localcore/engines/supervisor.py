@@ -1,4 +1,5 @@
-"""`python -m localcore.engines.supervisor FOLDER`: runs one execution and outlives the server that started it.
+"""`python -m localcore.engines.supervisor FOLDER`: runs one execution and outlives the server that started
+it.
 
 It holds the folder's lock as long as it lives, keeps `state.json`, and ends only after every process of its
 containers has. Secrets come on standard input. SIGTERM stops the execution.

@@ -13,7 +13,10 @@ UNKNOWN = "Unknown"
 
 
 def unknown_status(message: str = UNKNOWN) -> dict[str, Any]:
-    """The status before a first sync: every field is the text "Unknown", times too (aicore.md section 4.3)."""
+    """The status before a first sync.
+
+    Every field is the text "Unknown", times too (aicore.md section 4.3).
+    """
     fields = ("healthStatus", "syncStatus", "syncStartedAt", "syncFinishedAt", "reconciledAt")
     source = {"repoURL": UNKNOWN, "path": UNKNOWN, "revision": UNKNOWN}
     return dict.fromkeys(fields, UNKNOWN) | {"message": message, "source": source, "syncResourcesStatus": []}
@@ -57,7 +60,10 @@ class Admin:
         return self._update("UPDATE resource_groups SET labels = ? WHERE id = ?", (pack(labels), identifier))
 
     def group_in_use(self, identifier: str) -> bool:
-        sql = "SELECT count(*) FROM executions WHERE resource_group = ? AND status IN ('PENDING','RUNNING','STOPPING')"
+        sql = (
+            "SELECT count(*) FROM executions WHERE resource_group = ?"
+            " AND status IN ('PENDING', 'RUNNING', 'STOPPING')"
+        )
         return self._db.count(sql, (identifier,)) > 0
 
     def delete_group(self, identifier: str) -> bool:

@@ -87,7 +87,10 @@ class Catalog:
 
     def owners(self, identifiers: list[str], application: str) -> dict[str, str]:
         """Which other application already brought an executable of the same id."""
-        sql = "SELECT id, application FROM executables WHERE application != ? AND id IN (SELECT value FROM json_each(?))"
+        sql = (
+            "SELECT id, application FROM executables"
+            " WHERE application != ? AND id IN (SELECT value FROM json_each(?))"
+        )
         return {row["id"]: row["application"] for row in self._db.all(sql, (application, pack(identifiers)))}
 
     def replace(self, application: str, executables: list[Executable], keep: set[str]) -> None:
@@ -103,7 +106,8 @@ class Catalog:
                     connection.execute("DELETE FROM executables WHERE id = ?", (row["id"],))
             connection.executemany(
                 "INSERT INTO executables VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET"
-                " scenario_id = excluded.scenario_id, version = excluded.version, document = excluded.document,"
+                " scenario_id = excluded.scenario_id, version = excluded.version,"
+                " document = excluded.document,"
                 " template = excluded.template, digest = excluded.digest, modified_at = excluded.modified_at",
                 [
                     (

@@ -30,8 +30,8 @@ class Configurations:
         identifier = ids.resource_id()
         with self._db.write() as connection:
             connection.execute(
-                "INSERT INTO configurations (id, resource_group, name, scenario_id, executable_id, parameters,"
-                " inputs, created_at) VALUES (?,?,?,?,?,?,?,?)",
+                "INSERT INTO configurations (id, resource_group, name, scenario_id, executable_id,"
+                " parameters, inputs, created_at) VALUES (?,?,?,?,?,?,?,?)",
                 (
                     identifier,
                     resource_group,

@@ -1,7 +1,7 @@
 """The SQLite file: one connection per thread, WAL mode, and a schema version.
 
-Readers never wait for writers in WAL mode. A commit survives the death of the process; writes are serialised by one lock
-here, so that SQLite's busy error cannot reach a client.
+Readers never wait for writers in WAL mode. A commit survives the death of the process; writes are
+serialised by one lock here, so that SQLite's busy error cannot reach a client.
 """
 
 from __future__ import annotations

@@ -59,8 +59,9 @@ class Executions:
         identifier, moment = ids.execution_id(), clock.now()
         with self._db.write() as connection:
             connection.execute(
-                "INSERT INTO executions (id, resource_group, configuration_id, configuration_name, scenario_id,"
-                " executable_id, status, target_status, status_message, status_details, created_at, modified_at)"
+                "INSERT INTO executions (id, resource_group, configuration_id, configuration_name,"
+                " scenario_id, executable_id, status, target_status, status_message, status_details,"
+                " created_at, modified_at)"
                 " VALUES (?,?,?,?,?,?,'UNKNOWN','COMPLETED','','{}',?,?)",
                 (
                     identifier,

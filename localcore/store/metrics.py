@@ -1,4 +1,7 @@
-"""Metrics of executions: a growing series, and tags and custom infos by name (the last one written counts)."""
+"""Metrics of executions.
+
+A growing series, and tags and custom infos by name (the last one written counts).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,14 @@ MAX_METRICS = 1000
 MAX_VALUES = 100
 MAX_CUSTOM_BYTES = 5 * 1024 * 1024
 _SECTIONS = ("tags", "customInfo")
+_SERIES = (
+    "SELECT execution_id, document FROM metrics"
+    " WHERE execution_id IN (SELECT value FROM json_each(?)) ORDER BY seq"
+)
+_VALUES = (
+    "SELECT execution_id, section, name, value FROM metric_values"
+    " WHERE execution_id IN (SELECT value FROM json_each(?)) ORDER BY rowid"
+)
 
 
 def too_large(what: str) -> ApiError:
@@ -28,8 +39,8 @@ class Metrics:
     ) -> None:
         """Add metrics; write tags and custom infos over those of the same name. All of it or nothing.
 
-        Raises ApiError 413 when the execution would exceed 1,000 metrics, 100 tags, 100 custom infos or 5 MB of custom
-        infos (aicore.md section 1.3).
+        Raises ApiError 413 when the execution would exceed 1,000 metrics, 100 tags, 100 custom infos or 5
+        MB of custom infos (aicore.md section 1.3).
         """
         moment = clock.now()
         with self._db.write() as connection:
@@ -77,7 +88,8 @@ class Metrics:
         """One resource per execution that has metrics, in the order of the ids given."""
         packed = pack(list(execution_ids))
         known = self._db.all(
-            "SELECT m.* FROM json_each(?) AS wanted JOIN metric_resources AS m ON m.execution_id = wanted.value"
+            "SELECT m.* FROM json_each(?) AS wanted"
+            " JOIN metric_resources AS m ON m.execution_id = wanted.value"
             " WHERE m.resource_group = ? ORDER BY wanted.key",
             (packed, resource_group),
         )
@@ -92,11 +104,9 @@ class Metrics:
                 name: [] for name in ("metrics", *_SECTIONS) if name in sections
             }
         if "metrics" in sections:
-            sql = "SELECT execution_id, document FROM metrics WHERE execution_id IN (SELECT value FROM json_each(?)) ORDER BY seq"
-            for execution_id, text in self._db.all(sql, (pack(list(found)),)):
+            for execution_id, text in self._db.all(_SERIES, (pack(list(found)),)):
                 found[execution_id]["metrics"].append(unpack(text))
-        sql = "SELECT * FROM metric_values WHERE execution_id IN (SELECT value FROM json_each(?)) ORDER BY rowid"
-        for row in self._db.all(sql, (pack(list(found)),)):
+        for row in self._db.all(_VALUES, (pack(list(found)),)):
             if row["section"] in sections:
                 found[row["execution_id"]][row["section"]].append(
                     {"name": row["name"], "value": row["value"]}

@@ -6,10 +6,10 @@ from typing import Any
 
 from localcore.workflow.errors import WorkflowError
 from localcore.workflow.expression import names
-from localcore.workflow.fields import known, mapping, mappings, name, text, texts
+from localcore.workflow.fields import known, mapping, mappings, name, text, texts, words
 from localcore.workflow.model import Call
 
-_CALL = frozenset("name template arguments when withItems withParam continueOn dependencies depends".split())
+_CALL = words("name template arguments when withItems withParam continueOn dependencies depends")
 
 
 def _parameters(arguments: dict[str, Any], where: str) -> tuple[tuple[str, str], ...]:

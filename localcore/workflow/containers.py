@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from localcore.workflow.errors import WorkflowError
-from localcore.workflow.fields import known, mapping, mappings, name, text, texts
+from localcore.workflow.fields import known, mapping, mappings, name, text, texts, words
 from localcore.workflow.model import Container, Mount
 
 # What only a cluster can honour (image, resources, rights, ports) is accepted and has no effect here.
-_CONTAINER = frozenset(
-    "name image imagePullPolicy command args env envFrom workingDir volumeMounts resources securityContext ports"
-    " terminationMessagePath terminationMessagePolicy source".split()
+_CONTAINER = words(
+    "name image imagePullPolicy command args env envFrom workingDir volumeMounts resources"
+    " securityContext ports terminationMessagePath terminationMessagePolicy source"
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable
+from typing import Any
 
 from localcore.workflow.errors import WorkflowError
 
@@ -18,7 +19,7 @@ _TOKEN = re.compile(
     |(?P<word>(?:\{\{.*?\}\}|[^\s()!=<>&|'"])+))""",
     re.VERBOSE,
 )
-_COMPARISONS: dict[str, Callable[[object, object], bool]] = {
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -124,7 +125,7 @@ class _Reader:
         if not self._next_is(*_COMPARISONS, "=~"):
             if left not in ("true", "false"):
                 raise WorkflowError(
-                    f"the expression {self._expression!r} compares nothing: {left!r} is neither true nor false"
+                    f"the expression {self._expression!r}: {left!r} alone is neither true nor false"
                 )
             return left == "true"
         sign = self._rest.pop()[1]
@@ -132,5 +133,8 @@ class _Reader:
 
 
 def evaluate(expression: str, value: Callable[[str], str]) -> bool:
-    """The truth of an expression; `value` turns each operand as written into its text. Raises WorkflowError."""
+    """The truth of an expression; `value` turns each operand as written into its text.
+
+    Raises WorkflowError.
+    """
     return _Reader(expression, value).whole()

@@ -47,6 +47,11 @@ def name(found: dict[str, Any], where: str) -> str:
     return value
 
 
+def words(text: str) -> frozenset[str]:
+    """The names in a text, separated by blanks: long lists of field names stay readable this way."""
+    return frozenset(text.split())
+
+
 def known(found: dict[str, Any], allowed: frozenset[str], where: str) -> None:
     """Refuse what would otherwise be silently left undone."""
     unknown = sorted(set(found) - allowed)

@@ -39,7 +39,10 @@ class Retry:
 
 @dataclass(frozen=True)
 class Mount:
-    """A volume at a path; a shared one (a claim) lives as long as the execution, others as long as the pod."""
+    """A volume at a path.
+
+    A shared one (a claim) lives as long as the execution, others as long as the pod.
+    """
 
     volume: str
     path: str
@@ -48,7 +51,10 @@ class Mount:
 
 @dataclass(frozen=True)
 class Container:
-    """What to run. `env` holds (name, value); `env_secrets` (name, secret, key); `env_from` (secret, prefix)."""
+    """What to run. `env` holds (name, value).
+
+    `env_secrets` (name, secret, key); `env_from` (secret, prefix).
+    """
 
     command: tuple[str, ...]
     args: tuple[str, ...]

@@ -1,4 +1,7 @@
-"""From a WorkflowTemplate's `spec` to records; pure. What is not supported is refused by name, never skipped."""
+"""From a WorkflowTemplate's `spec` to records; pure.
+
+What is not supported is refused by name, never skipped.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,24 @@ from typing import Any
 
 from localcore.workflow import calls, containers
 from localcore.workflow.errors import WorkflowError
-from localcore.workflow.fields import known, mapping, mappings, name, seconds, text
+from localcore.workflow.fields import known, mapping, mappings, name, seconds, text, words
 from localcore.workflow.model import Artifact, OutputParameter, Retry, Template, Workflow
 
-_SPEC = frozenset(
-    "entrypoint arguments templates imagePullSecrets activeDeadlineSeconds parallelism serviceAccountName volumes volumeClaimTemplates podGC ttlStrategy"
-    " workflowMetadata podMetadata labels annotations nodeSelector tolerations affinity securityContext archiveLogs priority"
-    " automountServiceAccountToken".split()
+_SPEC = words(
+    "entrypoint arguments templates imagePullSecrets activeDeadlineSeconds parallelism"
+    " serviceAccountName volumes volumeClaimTemplates podGC ttlStrategy workflowMetadata podMetadata"
+    " labels annotations nodeSelector tolerations affinity securityContext archiveLogs priority"
+    " automountServiceAccountToken"
 )
 # Fields of a template that tell a cluster where and how to run a pod: without meaning on one machine.
-_PLACEMENT = frozenset(
-    "metadata nodeSelector tolerations affinity securityContext serviceAccountName automountServiceAccountToken priority"
-    " priorityClassName schedulerName hostAliases podSpecPatch archiveLocation executor".split()
+_PLACEMENT = words(
+    "metadata nodeSelector tolerations affinity securityContext serviceAccountName"
+    " automountServiceAccountToken priority priorityClassName schedulerName hostAliases podSpecPatch"
+    " archiveLocation executor"
 )
-_TEMPLATE = _PLACEMENT | frozenset(
-    "name inputs outputs container script steps dag retryStrategy activeDeadlineSeconds volumes failFast parallelism".split()
+_TEMPLATE = _PLACEMENT | words(
+    "name inputs outputs container script steps dag retryStrategy activeDeadlineSeconds volumes"
+    " failFast parallelism"
 )
 
 

@@ -26,7 +26,10 @@ _GOOD_END = {SUCCEEDED, SKIPPED}
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a node ended and what it left: parameters by name, artifacts by name as references of the runner."""
+    """How a node ended and what it left.
+
+    Parameters by name, artifacts by name as references of the runner.
+    """
 
     status: str
     message: str = ""
@@ -46,7 +49,10 @@ class Invocation:
 
 
 def _rounds(call: Call, scope: Mapping[str, str]) -> list[tuple[str, dict[str, str]]]:
-    """(suffix of the name, additional scope) of each round; one without suffix when the call does not loop."""
+    """(suffix of the name, additional scope) of each round.
+
+    One without suffix when the call does not loop.
+    """
     if call.items is None and call.param is None:
         return [("", {})]
     items: Sequence[object] = call.items or ()

@@ -26,7 +26,6 @@ from localcore.workflow.plan import (
 )
 from localcore.workflow.resolve import bind_parameters, reference, resolve
 
-
 T = TypeVar("T")
 
 
@@ -61,7 +60,10 @@ class Walker:
         self._global = dict(scope)
 
     async def walk(self) -> Outcome:
-        """Run the entrypoint; its outcome is the workflow's. Raises WorkflowError for what only shows while running."""
+        """Run the entrypoint; its outcome is the workflow's.
+
+        Raises WorkflowError for what only shows while running.
+        """
         return await self._template(self._workflow.entrypoint, self._workflow.name, {}, {})
 
     async def _template(
@@ -167,7 +169,7 @@ class _Composite:
             key = reference(source)
             if key not in self.artifacts:
                 raise WorkflowError(
-                    f"template {self.template.name}: output artifact {name} comes from {key}, which does not exist"
+                    f"template {self.template.name}: output artifact {name}: there is no {key}"
                 )
             artifacts[name] = self.artifacts[key]
         return Outcome(SUCCEEDED, parameters=parameters, artifacts=artifacts)
