@@ -67,9 +67,9 @@ def ensure_torchvision() -> Literal["native", "remedied"]:
 @functools.cache
 def _define_operators() -> torch.library.Library:
     """Define what torchvision describes; the library object must live as long as the process."""
-    library = torch.library.Library("torchvision", "DEF")
+    library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
     for schema in _SCHEMAS:
-        library.define(schema)
+        library.define(schema)  # type: ignore[no-untyped-call]
     return library
 
 

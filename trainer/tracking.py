@@ -214,7 +214,7 @@ class MetricAllowance:
 
 
 def connect(wanted: bool) -> Tracker:
-    """The tracker of this process: AI Core's where its variables are set and ``wanted``, else a silent one."""
+    """The tracker of this process: AI Core's where its variables are set and it is wanted, else silent."""
     inside = os.environ.get("AICORE_EXECUTION_ID") and os.environ.get("AICORE_TRACKING_ENDPOINT")
     return Tracker(_aicore_sender() if wanted and inside else None)
 

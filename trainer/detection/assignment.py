@@ -22,7 +22,7 @@ class Truth(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """For each of N points: is it an object (B, N), of which index (B, N), and how well placed (B, N, classes).
+    """For each of N points: is it an object (B, N), which one (B, N), how well placed (B, N, classes).
 
     ``quality`` is the classification target: the alignment of the point, scaled so that the best point of
     an object gets the best overlap reached for that object; 0 for background.

@@ -68,8 +68,8 @@ def learning_rate_factor(
 def evaluation_due(before: float, after: float, step: int, frequency: float) -> bool:
     """Whether an evaluation falls between two moments of a training.
 
-    ``before`` and ``after`` are budget fractions around the step that made ``step`` steps complete. A frequency up to 1
-    is a share of the budget; above 1 it is a number of steps, as in the CV package.
+    ``before`` and ``after`` are budget fractions around the step that completed ``step`` steps. A frequency
+    up to 1 is a share of the budget; above 1 it is a number of steps, as in the CV package.
     """
     if frequency > 1:
         return step % round(frequency) == 0

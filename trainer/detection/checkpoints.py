@@ -11,11 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as lightning
 import torch
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
-
-from trainer.detection.module import DetectionModule
+from typing_extensions import override
 
 logger = logging.getLogger(__name__)
 
@@ -68,14 +67,13 @@ class LastCheckpoint(Callback):
         self.clock = clock
         self._written = 0.0
 
-    def on_train_start(self, trainer: lightning.Trainer, module: DetectionModule) -> None:  # noqa: ARG002
+    @override
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._written = self.clock()
 
+    @override
     def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        module: DetectionModule,
-        *_: Any,  # noqa: ARG002
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if self.clock() - self._written < self.interval:
             return

@@ -124,7 +124,7 @@ class Evaluation:
 
 
 def match(overlap: Floats) -> Integers:
-    """Give each of K detections, best first, the free object it overlaps most: (K, M) to (K,), -1 for none."""
+    """Give each of K detections, best first, the free object it overlaps most: (K, M) to (K,), or -1."""
     matched = np.full(overlap.shape[0], -1, dtype=np.int64)
     free = overlap.copy()
     if overlap.shape[1] == 0:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from trainer.detection.module import decode
@@ -72,10 +72,10 @@ class Deployed(nn.Module):
 
 
 def write_model(network: CompactDetector, card: ModelCard, folder: Path) -> None:
-    """Write ``model.safetensors``, ``model.onnx`` and, last, ``model.json``: a folder that has it is whole."""
+    """Write ``model.safetensors``, ``model.onnx`` and, last, ``model.json``: with it a folder is whole."""
     network = network.cpu().eval()
     weights = {name: value.detach().contiguous() for name, value in network.state_dict().items()}
-    save_file(weights, folder / "model.safetensors")
+    (folder / "model.safetensors").write_bytes(save(weights))
     export_onnx(network, card.size, folder / "model.onnx")
     content = json.dumps(card.as_dict(), indent=2, ensure_ascii=False)
     (folder / "model.json").write_text(content + "\n", encoding="utf-8")

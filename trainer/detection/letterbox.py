@@ -39,7 +39,8 @@ class Letterbox:
 
     def to_input(self, boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Boxes (K, 4) from picture pixels to input pixels."""
-        return boxes * np.float32(self.scale) + self._offset()
+        placed: npt.NDArray[np.float32] = boxes * np.float32(self.scale) + self._offset()
+        return placed
 
     def to_picture(self, boxes: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.float32]:
         """Boxes (K, 4) from input pixels to picture pixels, cut to the picture's (width, height)."""

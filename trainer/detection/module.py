@@ -43,10 +43,11 @@ class DetectionModule(lightning.LightningModule):
         class_agnostic: bool,
     ) -> None:
         super().__init__()
-        self.network = CompactDetector(config).to(memory_format=torch.channels_last)
+        self.network = channels_last(CompactDetector(config))
         self.classes = classes
         self.budget = budget
         self.learning_rate = learning_rate
+        self.current_learning_rate = learning_rate
         self.decay = decay
         self.class_agnostic = class_agnostic
         self.threshold: float | None = None
@@ -66,8 +67,9 @@ class DetectionModule(lightning.LightningModule):
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
         """Set the learning rate from the budget: a scheduler that counts steps knows nothing of minutes."""
         factor = learning_rate_factor(self.budget.fraction(self.global_step), decay=self.decay)
+        self.current_learning_rate = self.learning_rate * factor
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self.learning_rate * factor
+            group["lr"] = self.current_learning_rate
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:  # noqa: ARG002
         losses = detection_loss(self.network(batch.pictures), batch.truth)
@@ -126,3 +128,11 @@ def decode(predictions: Predictions) -> tuple[Tensor, Tensor]:
     """Boxes (B, N, 4) in input pixels and class probabilities (B, N, classes)."""
     distances = expected_distances(predictions.distributions)
     return decode_boxes(distances, predictions.points, predictions.strides), predictions.logits.sigmoid()
+
+
+def channels_last(network: CompactDetector) -> CompactDetector:
+    """The network with its convolutions in the memory order that CPUs and GPUs compute fastest in."""
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network

@@ -165,10 +165,11 @@ class CompactDetector(nn.Module):
             logits.append(self.classify(self.class_tower(features, level)).flatten(2))
             distributions.append(self.locate(self.box_tower(features, level)).flatten(2))
         points, strides = prediction_points(pictures.shape[2], pictures.shape[3], pictures.device)
+        shape = (pictures.shape[0], points.shape[0])
         # Losses and decoding happen in float32 whatever the convolutions ran in.
         return Predictions(
             torch.cat(logits, 2).transpose(1, 2).float(),
-            torch.cat(distributions, 2).transpose(1, 2).float().unflatten(2, (4, self.config.bins)),
+            torch.cat(distributions, 2).transpose(1, 2).float().reshape(*shape, 4, self.config.bins),
             points,
             strides,
         )

@@ -30,12 +30,12 @@ class Batch(NamedTuple):
 
 
 class Item(NamedTuple):
-    """One letterboxed picture (H, W, 3) with K boxes (K, 4) in input pixels and labels (K,)."""
+    """One letterboxed picture (H, W, 3) with K boxes (K, 4) in input pixels, labels (K,), place in split."""
 
     pixels: npt.NDArray[np.uint8]
     boxes: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64]
-    index: int
+    place: int
 
 
 class PictureSet(Dataset[Item]):
@@ -65,6 +65,8 @@ class PictureSet(Dataset[Item]):
     def load(self, limit: int = CACHE_BYTES) -> bool:
         """Decode everything once if it fits into ``limit`` bytes; say whether it did."""
         width, height = self.size
+        if self._cache is not None:
+            return True
         if len(self) * width * height * 3 > limit:
             return False
         cache = np.empty((len(self), height, width, 3), dtype=np.uint8)
@@ -97,4 +99,4 @@ def collate(items: Sequence[Item]) -> Batch:
         boxes[row, :count] = torch.from_numpy(item.boxes)
         labels[row, :count] = torch.from_numpy(item.labels)
         valid[row, :count] = True
-    return Batch(pixels, Truth(boxes, labels, valid), tuple(item.index for item in items))
+    return Batch(pixels, Truth(boxes, labels, valid), tuple(item.place for item in items))

@@ -61,7 +61,8 @@ class Prediction:
         if self.reading is None:
             return f"{self.path}\t{len(document['boxes'])} objects\t{boxes}"
         note = "" if self.reading.complete else " (a wheel seems missing)"
-        return f"{self.path}\t{self.reading.text or 'nothing found'}\t{self.reading.confidence:.2f}{note}\t{boxes}"
+        text = self.reading.text or "nothing found"
+        return f"{self.path}\t{text}\t{self.reading.confidence:.2f}{note}\t{boxes}"
 
 
 class Predictor:

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import pytorch_lightning as lightning
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.trainer.states import TrainerFn
-from torch import Tensor
+from typing_extensions import override
 
 from trainer.detection.module import DetectionModule
 from trainer.tracking import METRIC_LIMIT, MetricAllowance, Progress, Stage, Tracker
@@ -38,8 +38,16 @@ class Reporter(Callback):
     curves of a resumed run are whole.
     """
 
-    def __init__(self, tracker: Tracker, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        tracker: Tracker,
+        module: DetectionModule,
+        batch_size: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.tracker = tracker
+        self.module = module
+        self.batch_size = batch_size
         self.clock = clock
         self.curves: dict[str, list[tuple[int, float]]] = {}
         self._losses: dict[str, float] = {}
@@ -48,38 +56,39 @@ class Reporter(Callback):
         self._marks: dict[str, float] = {}
         self._speed_mark = (0.0, 0)
 
-    def on_train_start(self, trainer: lightning.Trainer, module: DetectionModule) -> None:  # noqa: ARG002
-        self._speed_mark = (self.clock(), module.global_step)
+    @override
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._speed_mark = (self.clock(), trainer.global_step)
 
+    @override
     def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        module: DetectionModule,
-        outputs: Mapping[str, Tensor],
-        *_: Any,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         for name, value in outputs.items():
             latest = value.item()
             self._losses[name] = latest + (self._losses.get(name, latest) - latest) * (1 - SMOOTHING)
-        step, fraction = module.global_step, module.budget.fraction(module.global_step)
+        step = trainer.global_step
+        fraction = self.module.budget.fraction(step)
         if self._due("progress", PROGRESS_SECONDS):
-            self.report(module, "train")
+            self.report("train", step)
         if fraction >= 1 or self._due("line", LOG_SECONDS):
-            logger.info(self._line(trainer, module))
+            logger.info(self._line(step, fraction))
         if fraction >= 1 or math.floor(fraction * 200) > self._marks.get("curve", -1):
             self._marks["curve"] = math.floor(fraction * 200)
-            self._record(trainer, module, step, fraction)
+            self._record(step, fraction)
 
-    def on_validation_start(self, trainer: lightning.Trainer, module: DetectionModule) -> None:
+    @override
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == TrainerFn.FITTING:
-            self.report(module, "validation")
+            self.report("validation", trainer.global_step)
 
-    def on_validation_end(self, trainer: lightning.Trainer, module: DetectionModule) -> None:
-        if module.figures is None or trainer.state.fn != TrainerFn.FITTING:
+    @override
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.module.figures is None or trainer.state.fn != TrainerFn.FITTING:
             return
-        metrics, step = module.figures.metrics, module.global_step
+        metrics, step = self.module.figures.metrics, trainer.global_step
         self._extend(metrics, step)
-        fraction = module.budget.fraction(step)
+        fraction = self.module.budget.fraction(step)
         headline = {name: value for name, value in metrics.items() if not is_class_metric(name)}
         for chosen in (metrics, headline):
             if self._validation.take(len(chosen), fraction):
@@ -94,22 +103,21 @@ class Reporter(Callback):
         self.tracker.metrics(dict(ordered[:TEST_METRICS]), step=step, split="test")
         logger.info("test: %s", describe(metrics))
 
-    def report(self, module: DetectionModule, stage: Stage) -> None:
+    def report(self, stage: Stage, step: int) -> None:
         """Tell AI Core where the training stands."""
-        step = module.global_step
-        fraction = 1.0 if stage in ("test", "export") else module.budget.fraction(step)
-        eta = module.budget.remaining_seconds(step) if stage in ("train", "validation") else 0.0
-        total = round(step / fraction) if fraction > 0 else module.budget.maximum_steps
+        budget = self.module.budget
+        running = stage in ("train", "validation")
+        fraction = budget.fraction(step) if running else 1.0
+        eta = budget.remaining_seconds(step) if running else 0.0
+        total = round(step / fraction) if fraction > 0 else budget.maximum_steps
         self.tracker.progress(
             Progress(step, max(step, total), eta if math.isfinite(eta) else 0.0, fraction, stage)
         )
 
-    def _record(
-        self, trainer: lightning.Trainer, module: DetectionModule, step: int, fraction: float
-    ) -> None:
+    def _record(self, step: int, fraction: float) -> None:
         metrics = {("loss" if name == "loss" else f"loss/{name}"): v for name, v in self._losses.items()}
-        metrics["learning_rate"] = trainer.optimizers[0].param_groups[0]["lr"]
-        metrics["images_per_second"] = self._speed(trainer, step)
+        metrics["learning_rate"] = self.module.current_learning_rate
+        metrics["images_per_second"] = self._speed(step)
         self._extend(metrics, step)
         if self._train.take(len(metrics), fraction):
             self.tracker.metrics(metrics, step=step, split="train")
@@ -118,20 +126,17 @@ class Reporter(Callback):
         for name, value in metrics.items():
             self.curves.setdefault(name, []).append((step, value))
 
-    def _speed(self, trainer: lightning.Trainer, step: int) -> float:
+    def _speed(self, step: int) -> float:
         """Pictures a second since training last (re)started after an evaluation."""
         since, first = self._speed_mark
-        batch_size: int = trainer.datamodule.sampler.batch_size
-        return (step - first) * batch_size / max(self.clock() - since, 1e-9)
+        return (step - first) * self.batch_size / max(self.clock() - since, 1e-9)
 
-    def _line(self, trainer: lightning.Trainer, module: DetectionModule) -> str:
-        step = module.global_step
+    def _line(self, step: int, fraction: float) -> str:
         parts = ", ".join(f"{name} {value:.3f}" for name, value in self._losses.items() if name != "loss")
         return (
-            f"step {step} ({module.budget.fraction(step):.0%}) · loss {self._losses['loss']:.3f} ({parts})"
-            f" · lr {trainer.optimizers[0].param_groups[0]['lr']:.2e}"
-            f" · {self._speed(trainer, step):.0f} images/s"
-            f" · eta {duration(module.budget.remaining_seconds(step))}"
+            f"step {step} ({fraction:.0%}) · loss {self._losses['loss']:.3f} ({parts})"
+            f" · lr {self.module.current_learning_rate:.2e} · {self._speed(step):.0f} images/s"
+            f" · eta {duration(self.module.budget.remaining_seconds(step))}"
         )
 
     def _due(self, name: str, seconds: float) -> bool:
@@ -141,6 +146,7 @@ class Reporter(Callback):
         self._marks[name] = now
         return True
 
+    @override
     def state_dict(self) -> dict[str, Any]:
         return {
             "curves": self.curves,
@@ -149,6 +155,7 @@ class Reporter(Callback):
             "curve": self._marks.get("curve", -1.0),
         }
 
+    @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.curves = state_dict["curves"]
         self._losses = state_dict["losses"]

@@ -17,7 +17,7 @@ MISSING = "?"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """``text`` in reading order with ``?`` where a wheel seems missing; ``confidence`` of the weakest digit."""
+    """``text`` in reading order, ``?`` where a wheel seems missing; ``confidence`` of the weakest digit."""
 
     text: str
     confidence: float

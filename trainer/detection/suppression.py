@@ -35,11 +35,13 @@ def pairwise_overlap(first: Floats, second: Floats) -> Floats:
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     overlap = np.clip(high - low, 0, None).prod(-1)
     union = _areas(first)[:, None] + _areas(second)[None, :] - overlap
-    return (overlap / np.maximum(union, 1e-9)).astype(np.float32)
+    ratios: Floats = (overlap / np.maximum(union, 1e-9)).astype(np.float32)
+    return ratios
 
 
 def _areas(boxes: Floats) -> Floats:
-    return np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(-1).astype(np.float32)
+    sizes: Floats = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(-1).astype(np.float32)
+    return sizes
 
 
 def detect(

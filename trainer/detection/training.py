@@ -15,7 +15,7 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from trainer.data.records import Dataset, dataset_fingerprint, write_splits
+from trainer.data.records import Dataset, SplitName, dataset_fingerprint, write_splits
 from trainer.detection.augment import AugmentationConfig
 from trainer.detection.averaging import AveragedWeights
 from trainer.detection.budget import Budget
@@ -56,8 +56,6 @@ class Training:
         self.fingerprint = dataset_fingerprint(dataset)
         self.work = WorkFolder(folder, _identity(parameters, self.fingerprint))
         self.tracker = tracker or connect(parameters.aicore_tracking)
-        self.reporter = Reporter(self.tracker)
-        self.averaged = AveragedWeights()
         self.accelerator = _accelerator(parameters.accelerator)
         self.precision = _precision(parameters.precision, self.accelerator)
         self.budget = Budget(parameters.maximum_training_steps, parameters.maximum_training_minutes * 60)
@@ -70,6 +68,8 @@ class Training:
         )
         self.data = self._data()
         self.module = self._module()
+        self.reporter = Reporter(self.tracker, self.module, parameters.batch_size)
+        self.averaged = AveragedWeights(self.module.network)
 
     def run(self) -> None:
         """Train, evaluate and write the model folder; sends what the tracker still holds, come what may."""
@@ -90,7 +90,7 @@ class Training:
             trainer.fit(self.module, datamodule=self.data, ckpt_path=resume, weights_only=True)
             self._take_best_weights()
             metrics = self._final_figures(trainer)
-        self.reporter.report(self.module, "export")
+        self.reporter.report("export", self.steps)
         self._write(metrics)
         self.work.remove()
 
@@ -123,7 +123,11 @@ class Training:
 
     def _trainer(self) -> lightning.Trainer:
         validating = "validation" in self.dataset.splits
-        callbacks: list[Callback] = [self.averaged, BudgetLimit(self.budget), self.reporter]
+        callbacks: list[Callback] = [
+            self.averaged,
+            BudgetLimit(self.budget, self._final_evaluations()),
+            self.reporter,
+        ]
         if validating and self.parameters.early_stopping:
             patience = self.parameters.early_stopping_patience
             callbacks.append(EarlyStopping("mAP/allClasses", mode="max", patience=patience, min_delta=1e-5))
@@ -146,6 +150,13 @@ class Training:
             enable_progress_bar=False,
             enable_model_summary=False,
         )
+
+    def _final_evaluations(self) -> float:
+        """How many times the length of one validation the end of the run takes."""
+        splits = self.dataset.splits
+        if "validation" not in splits:
+            return 0.0
+        return 2 + len(splits.get("test", ())) / len(splits["validation"])
 
     def _announce(self, resume: Path | None) -> None:
         counts = ", ".join(f"{len(pictures)} {split}" for split, pictures in self.dataset.splits.items())
@@ -179,7 +190,7 @@ class Training:
             assert self.module.figures is not None
             metrics["validation"] = dict(self.module.figures.metrics)
         if "test" in self.dataset.splits:
-            self.reporter.report(self.module, "test")
+            self.reporter.report("test", self.steps)
             trainer.test(self.module, datamodule=self.data, verbose=False)
             assert self.module.figures is not None
             metrics["test"] = dict(self.module.figures.metrics)
@@ -217,7 +228,7 @@ class Training:
         write_splits(self.dataset, self.folder)
         draw_curves(self.reporter.curves, self.folder / "curves.png")
         if self.module.figures is not None:
-            split = "test" if "test" in metrics else "validation"
+            split: SplitName = "test" if "test" in metrics else "validation"
             draw_confusion(
                 self.module.figures.confusion, self.dataset.classes, self.folder / "confusion_matrix.png"
             )
