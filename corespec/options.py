@@ -29,4 +29,18 @@ Catalog = Annotated[
     typer.Option("--catalog", metavar="DIR", help="A folder of workflows of your own; repeatable."),
 ]
 Output = Annotated[Format, typer.Option("--output", "-o", help="Print for people, or as versioned JSON.")]
+Wait = Annotated[
+    bool, typer.Option("--wait/--no-wait", help="Stay until every execution that is wanted has ended.")
+]
+MaxLaunches = Annotated[
+    int | None,
+    typer.Option("--max-launches", min=0, metavar="N", help="Instead of the policy's maxLaunchesPerApply."),
+]
+LockTimeout = Annotated[
+    float, typer.Option("--lock-timeout", min=0, metavar="SECONDS", help="Wait that long for another writer.")
+]
+Execution = Annotated[
+    str | None,
+    typer.Argument(help="Its id, or the name of its configuration; default: the latest one."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

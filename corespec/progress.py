@@ -1,39 +1,43 @@
-"""Executions while they run: a live panel on a terminal, plain lines in a log."""
+"""What an apply does while it does it: a live panel on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from reconciler.events import Event, EventKind
+from reconciler.report.text import duration, progress_text
 from reconciler.watch import Progress
 
-#: Seconds between two lines about the same execution in a log, unless its state or stage changes.
+#: Seconds between two lines about the same thing in a log, unless its state or stage changes.
 LINE_SECONDS = 10.0
 
 _COLOURS = {"COMPLETED": "green", "RUNNING": "cyan", "DEAD": "red", "STOPPED": "yellow"}
+_SIGNS = {EventKind.DONE: "✓", EventKind.CHECKED: "✓", EventKind.WARNING: "!", EventKind.FAILED: "✗"}
+_TICKS = frozenset({EventKind.RUNNING, EventKind.ENDED, EventKind.UPLOADING})
 
 
 class Display:
-    """Shows looks as they come in; a context manager, so that a terminal is whole again whatever happens."""
+    """Listens to the events of an apply; a context manager, so that a terminal is always left whole."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
         self._clock = clock
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._looks: dict[str, Progress] = {}
+        self._uploads: dict[str, Mapping[str, Any]] = {}
         self._said: dict[str, tuple[tuple[str, str], float]] = {}
 
     def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start()
         return self
 
     def __exit__(
@@ -42,83 +46,76 @@ class Display:
         if self._live is not None:
             self._live.stop()
 
-    def say(self, text: str) -> None:
-        """One line of what was done, above the panel."""
-        self._console.print(text, markup=False)
+    def __call__(self, event: Event) -> None:
+        """Show one event; a `reconciler.events.Listener`."""
+        if event.kind is EventKind.STAGE:
+            return
+        if event.kind not in _TICKS:
+            self._uploads.pop(event.address, None)
+            self._console.print(
+                f"{_SIGNS.get(event.kind, '·')} {event.address}: {event.message}", markup=False
+            )
+        elif event.kind is EventKind.UPLOADING:
+            self._uploads[event.address] = event.data
+            self._tick(event.address, ("", ""), f"· {event.address}: {_uploaded(event.data)}")
+        else:
+            look = Progress(**event.data)
+            self._looks[look.execution] = look
+            self._tick(look.execution, (look.status, look.stage), progress_text(look))
+        if self._live is not None and event.kind in _TICKS:
+            self._live.start()  # with the first figures: a question may stand on the terminal before that
+            self._live.update(self._picture(), refresh=True)
 
-    def show(self, rows: Sequence[Progress]) -> None:
-        """Replace what is shown by `rows`."""
+    def _tick(self, subject: str, state: tuple[str, str], text: str) -> None:
+        """In a log: say it when the state has changed or a while has passed."""
         if self._live is not None:
-            self._live.update(panel(rows), refresh=True)
             return
-        for row in rows:
-            self._line(row)
+        now, before = self._clock(), self._said.get(subject)
+        if before is None or before[0] != state or now - before[1] >= LINE_SECONDS:
+            self._said[subject] = (state, now)
+            self._console.print(text, markup=False)
 
-    def _line(self, row: Progress) -> None:
-        now, state = self._clock(), (row.status, row.stage)
-        before = self._said.get(row.execution)
-        if before is not None and before[0] == state and now - before[1] < LINE_SECONDS:
-            return
-        self._said[row.execution] = (state, now)
-        self._console.print(line(row), markup=False)
-
-
-def line(row: Progress) -> str:
-    """One execution as one line of a log."""
-    words = [f"{row.configuration} {row.execution}: {row.status}"]
-    if row.stage:
-        words.append(row.stage)
-    if row.step is not None and row.total_steps is not None:
-        words.append(f"step {row.step}/{row.total_steps}")
-    words += _measured(row)
-    if row.message:
-        words.append(row.message)
-    return ", ".join(words)
+    def _picture(self) -> RenderableType:
+        lines: list[RenderableType] = [
+            Text(f"  {address}: {_uploaded(data)}") for address, data in self._uploads.items()
+        ]
+        return Group(*lines, panel(list(self._looks.values()))) if self._looks else Group(*lines)
 
 
-def panel(rows: Sequence[Progress]) -> Panel:
+def panel(looks: Sequence[Progress]) -> Panel:
     """All executions as a panel: who, how far, how long still, how good."""
-    blocks = [_block(row) for row in rows]
+    blocks = [_block(look) for look in looks]
     return Panel(Group(*blocks), title="executions", title_align="left", border_style="dim")
 
 
-def _block(row: Progress) -> Table:
+def _block(look: Progress) -> Table:
     table = Table.grid(padding=(0, 2))
-    head = Text.assemble((row.configuration, "bold"), "  ", (row.status, _COLOURS.get(row.status, "dim")))
-    if row.stage:
-        head.append(f"  {row.stage}")
-    table.add_row(head, Text(row.execution, style="dim"))
-    if row.fraction is not None:
-        steps = (
-            f"{row.step}/{row.total_steps}" if row.step is not None and row.total_steps is not None else ""
-        )
-        table.add_row(
-            ProgressBar(total=1.0, completed=row.fraction, width=48), f"{row.fraction:4.0%} {steps}"
-        )
-    measured = "   ".join(_measured(row))
-    if measured:
+    head = Text.assemble((look.configuration, "bold"), "  ", (look.status, _COLOURS.get(look.status, "dim")))
+    if look.stage and not look.ended:
+        head.append(f"  {look.stage}")
+    table.add_row(head, Text(look.execution, style="dim"))
+    if look.fraction is not None:
+        steps = f"{look.step}/{look.total_steps}" if look.step is not None and look.total_steps else ""
+        bar = ProgressBar(total=1.0, completed=look.fraction, width=48)
+        table.add_row(bar, f"{look.fraction:4.0%} {steps}")
+    if measured := "   ".join(_measured(look)):
         table.add_row(measured)
-    if row.message:
-        table.add_row(Text(row.message, style="red" if row.status == "DEAD" else ""))
+    if look.message:
+        table.add_row(Text(look.message, style="red" if look.status == "DEAD" else ""))
     return table
 
 
-def _measured(row: Progress) -> list[str]:
-    words = []
-    if row.eta_seconds is not None and row.status == "RUNNING":
-        words.append(f"ETA {duration(row.eta_seconds)}")
-    if row.loss is not None:
-        words.append(f"loss {row.loss:.3f}")
-    if row.mean_ap is not None:
-        words.append(f"mAP {row.mean_ap:.3f}")
+def _measured(look: Progress) -> list[str]:
+    words = [f"after {duration(look.elapsed_seconds)}"] if look.elapsed_seconds else []
+    if look.eta_seconds is not None and not look.ended:
+        words.append(f"{duration(look.eta_seconds)} left")
+    if look.loss is not None:
+        words.append(f"loss {look.loss:.3f}")
+    if look.mean_ap is not None:
+        words.append(f"mAP {look.mean_ap:.3f}")
     return words
 
 
-def duration(seconds: float) -> str:
-    """A span for people: 47 s, 3:07, 1:02:09."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+def _uploaded(data: Mapping[str, Any]) -> str:
+    done, whole = int(data["bytes_done"]), int(data["bytes"])
+    return f"{data['files_done']}/{data['files']} files, {done / 1e6:.1f} of {whole / 1e6:.1f} MB"

@@ -12,6 +12,8 @@ from generator.project import Project, load_project
 from generator.render import render
 from generator.spec.environment import Environment
 from generator.spec.resolve import Resolved, resolve
+from reconciler.live import Execution
+from reconciler.session import Session, open_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,20 @@ def choose(environments: Mapping[str, Environment], asked: str | None) -> str:
     if "local" in environments:
         return "local"
     raise CommandError("which environment?", remedy=f"Name one with -e: specs/environments/ has: {known}.")
+
+
+def session(directory: Path, environment: str | None, catalog: Sequence[Path] | None) -> Session:
+    """A session of the reconciler on the environment that is meant."""
+    place = load(directory, environment, catalog)
+    return open_session(place.project.root, place.name, catalog or ())
+
+
+def latest_execution(opened: Session) -> Execution:
+    """The newest execution of the project's scenarios; raises CommandError when there is none yet."""
+    runs = opened.executions()
+    if not runs:
+        raise CommandError("there is no execution yet", remedy="`corespec apply` starts what the specs want.")
+    return runs[0]
 
 
 def local_data(directory: Path, environment: str | None) -> Path:
