@@ -136,8 +136,7 @@ def _names(parts: list[Part]) -> set[str]:
 
 
 def several(view: View) -> Iterator[Finding]:
-    """With several containers one is `main`; logs show others only when their name begins with `readable-`.
-    """
+    """With several containers one is `main`; logs show only others whose name begins with `readable-`."""
     for template in view.templates:
         parts = listed(template.value, template.where, "sidecars")
         group = listed(

@@ -93,11 +93,8 @@ def _port_problem(side: str, rest: list[str], template: Part) -> str | None:
         return f"must go on with `{side}.parameters.` or `{side}.artifacts.`"
     parts = listed(template.value.get(side) or {}, template.where, kind)
     names = [str(part.value.get("name")) for part in parts]
-    return (
-        None
-        if name in names or not name
-        else f"names no {side[:-1]} of this template; {did_you_mean(name, names)}"
-    )
+    unknown = f"names no {side[:-1]} of this template; {did_you_mean(name, names)}"
+    return None if name in names or not name else unknown
 
 
 def shell(view: View) -> Iterator[Finding]:
@@ -107,7 +104,7 @@ def shell(view: View) -> Iterator[Finding]:
             for key in ("command", "args", "source"):
                 for where, text in texts(part.value.get(key), (*part.where, key)):
                     if re.search(r"\{\{\s*(workflow|inputs)\.parameters", text):
-                        message = "a parameter in a command line runs as code; pass it in `env` and read the variable"
+                        message = "a parameter in a command line runs as code; pass it in `env`"
                         yield Finding(where, "parameter-in-shell", message)
 
 

@@ -145,7 +145,7 @@ class Git(SpecModel):
     """Path or URL of the repository as AI Core sees it; `${NAME}` is expanded."""
     branch: BranchName = "main"
     """Branch that AI Core follows."""
-    path: RelativePath
+    path: RelativePath = ""
     """Folder in the repository that AI Core follows (default `rendered/<environment>/templates`)."""
     repository: RepositoryName
     """Name of the AI Core repository; onboarded when absent."""

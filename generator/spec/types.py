@@ -118,7 +118,7 @@ ObjectStoreName = _name(
     "a lower-case DNS name of at most 233 characters (AI Core object store secret)",
 )
 DockerSecretName = _name(
-    r"(?=.{1,63}$)[a-z0-9](?:_?[a-z0-9.-]+)*[a-z0-9]|[a-z0-9]",
+    r"(?=.{1,63}$)(?!.*__)[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?",
     "1 to 63 lower-case letters, digits, dots and hyphens (AI Core docker registry secret)",
 )
 ParameterName = _name(
