@@ -179,7 +179,7 @@ class GitRepository:
 def _identity(repo: Repo) -> dict[str, str]:
     """A name for commits where nobody configured one, as on a CI machine."""
     configured = repo.config_reader().get_value("user", "email", default="") or os.environ.get("EMAIL")
-    result = {}
+    result: dict[str, str] = {}
     for role in ("AUTHOR", "COMMITTER"):
         if not configured and f"GIT_{role}_EMAIL" not in os.environ:
             result |= {f"GIT_{role}_NAME": "corespec", f"GIT_{role}_EMAIL": "corespec@localhost"}

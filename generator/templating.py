@@ -18,6 +18,12 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from generator.emit import quote
 
 
+class Bare(str):
+    """Text that stands in the output as it is; only for words that a strict pattern has let through."""
+
+    __slots__ = ()
+
+
 def fill(text: str, values: Mapping[str, Any]) -> str:
     """Fill a catalogue text. Raises jinja2.TemplateError where it names an unknown value."""
     return _compiled(text).render(values)
@@ -30,8 +36,8 @@ def check_syntax(text: str) -> None:
 
 def _literal(value: Any) -> Any:
     """A value as the literal that stands in the output; text is always quoted."""
-    if isinstance(value, StrictUndefined):
-        return value  # jinja2 raises when it is written
+    if isinstance(value, StrictUndefined | Bare):
+        return value  # jinja2 raises when an undefined value is written
     return quote(value) if isinstance(value, str) else json.dumps(value)
 
 
