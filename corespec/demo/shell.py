@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ _PROGRAMS = {
     "python": (sys.executable,),
 }
 
+_INTERRUPTED = (130, -signal.SIGINT)
+
 
 def shown(words: Sequence[str | Path]) -> str:
     """The command as it is typed."""
@@ -32,6 +35,8 @@ def run(*words: str | Path, accept: Sequence[int] = (0,), log: Path | None = Non
     output.say(f"$ {shown(words)}")
     sys.stdout.flush()
     code = subprocess.run(_argv(words), check=False, env=_environment()).returncode
+    if code in _INTERRUPTED:
+        raise KeyboardInterrupt
     if code not in accept:
         raise _failed(words, code, log)
     return code
