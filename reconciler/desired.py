@@ -5,10 +5,10 @@ Pure: the same input gives the same value on any machine. Credentials do not ent
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import yaml
 
@@ -109,6 +109,16 @@ class Desired:
         of_templates = {template.scenario for template in self.templates}
         return tuple(sorted(of_templates | {dataset.scenario for dataset in self.datasets}))
 
+    def ordered(self) -> Desired:
+        """The same with everything in the order of its address."""
+        return replace(
+            self,
+            templates=_sorted(self.templates),
+            datasets=_sorted(self.datasets),
+            configurations=_sorted(self.configurations),
+            executions=_sorted(self.executions),
+        )
+
 
 def desired(
     resolved: Resolved,
@@ -142,14 +152,22 @@ def desired(
     return Desired(
         environment=environment.metadata.name,
         onboarding=_onboarding(environment, repository_url or str(environment.git.url)),
-        templates=_sorted(templates.values()),
-        datasets=_sorted(data.values()),
-        configurations=_sorted(configurations.values()),
-        executions=_sorted(executions),
-    )
+        templates=tuple(templates.values()),
+        datasets=tuple(data.values()),
+        configurations=tuple(configurations.values()),
+        executions=tuple(executions),
+    ).ordered()
 
 
-def _sorted(items: Any) -> tuple[Any, ...]:
+class _Addressed(Protocol):
+    @property
+    def address(self) -> str: ...
+
+
+A = TypeVar("A", bound=_Addressed)
+
+
+def _sorted(items: Iterable[A]) -> tuple[A, ...]:
     return tuple(sorted(items, key=lambda item: item.address))
 
 

@@ -28,6 +28,7 @@ _NO_STATE = TemplateState(synced=False, published=False)
 
 def plan(desired: Desired, live: Live, policy: Policy) -> Plan:
     """Everything that `apply` would do, in its order, with the reason for each step."""
+    desired = desired.ordered()
     configurations = {wanted.address: find_configurations(wanted, live) for wanted in desired.configurations}
     conflicts = [_conflict(wanted, live) for wanted in desired.configurations]
     runs = plan_runs(desired, live, configurations, policy)

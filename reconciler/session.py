@@ -131,7 +131,7 @@ class Session:
         git = self._checkout(bench)
         if git.follow_branch():
             bench = set_up(self.root, self.environment, self._catalog, self._clock)
-        git.publish(bench.rendered, bench.environment)
+        git.publish(bench.rendered)
         result = self.apply(options, listener=listener)
         if result is None:  # pragma: no cover - nobody is asked
             raise InputRejectedError("The plan was declined.")
@@ -201,7 +201,7 @@ class Session:
         return connect_readonly(bench.environment, self.root, self._clock)
 
     def _checkout(self, bench: Bench) -> Checkout:
-        return Checkout(self.root, bench.environment.git.branch)
+        return Checkout(self.root, bench.environment)
 
     def _look(
         self,

@@ -15,7 +15,6 @@ from generator.spec.environment import Environment, Git
 from generator.spec.environment import S3Store as S3Spec
 from generator.spec.references import SecretReference
 from generator.spec.resolve import Resolved, resolve
-
 from reconciler.check import checks, run_checks
 from reconciler.clock import Clock
 from reconciler.dataset import DatasetManifest, manifest
