@@ -33,7 +33,8 @@ def _guarded(call: Callable[[], int]) -> int:
     try:
         return call()
     except TrainerError as error:
-        for problem in getattr(error, "problems", ()):
+        problems: tuple[str, ...] = getattr(error, "problems", ())
+        for problem in problems if len(problems) > 1 else ():
             print(problem, file=sys.stderr)
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

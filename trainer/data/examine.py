@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,7 +33,10 @@ def examine_all(root: Path, items: Iterable[Item], classes: Sequence[str]) -> li
     """Examine ``items`` on a few threads (Pillow decodes outside the interpreter lock); order is kept."""
     known = frozenset(classes)
     Image.init()  # registers Pillow's decoders here: threads would race for it
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+    workers = min(8, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers) as pool, warnings.catch_warnings():
+        # Pillow's remarks on odd metadata name no file and change nothing: the pixels decode or they do not.
+        warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
         return list(pool.map(lambda item: _Examination(root, item).run(known), items))
 
 
