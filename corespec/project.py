@@ -26,7 +26,8 @@ class Place:
 
     @property
     def name(self) -> str:
-        return self.environment.metadata.name
+        name: str = self.environment.metadata.name
+        return name
 
     def resolve(self) -> Resolved:
         """The environment's desired state; raises InputError."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +15,8 @@ from corespec.errors import CommandError
 from corespec.options import Catalog, Format, Output
 from generator.catalog import ArtifactPort, Parameter, Workflow, load_catalog
 from reconciler.exitcode import ExitCode
+
+_ORIGINS = {"sap-cv 1.1.7": "Parameters of the CV package 1.1.7", "corespec": "Parameters of Corespec"}
 
 group = typer.Typer(no_args_is_help=True, help="The workflows that specs can use.")
 
@@ -61,18 +63,23 @@ def _print(workflow: Workflow) -> None:
         for name, port in ports.items():
             artifacts.add_row(name, direction, port.kind, port.path, escape(port.description))
     console.print(artifacts)
-    parameters = _table("parameter", "type", "default", "legal", "meaning")
-    for parameter in workflow.parameters.values():
-        origin = "" if parameter.origin == "corespec" else f" [dim]({parameter.origin})[/dim]"
-        meaning = escape(parameter.description) + origin
-        default = escape(parameter.default or '""')
-        parameters.add_row(parameter.name, parameter.type, default, _legal(parameter), meaning)
-    console.print(parameters)
+    for origin, title in _ORIGINS.items():
+        rows = [parameter for parameter in workflow.parameters.values() if parameter.origin == origin]
+        if rows:
+            console.print(f"{title}:")
+            console.print(_parameters(rows))
 
 
-def _legal(parameter: Parameter) -> str:
-    if parameter.choices:
-        return " | ".join(parameter.choices)
+def _parameters(rows: Sequence[Parameter]) -> Table:
+    table = _table("parameter", "type", "default", "range", "meaning")
+    for row in rows:
+        choices = f" One of: {', '.join(row.choices)}." if row.choices else ""
+        meaning = escape(row.description + choices)
+        table.add_row(row.name, row.type, escape(row.default or '""'), _range(row), meaning)
+    return table
+
+
+def _range(parameter: Parameter) -> str:
     low, high = parameter.minimum, parameter.maximum
     if low is None and high is None:
         return ""
@@ -82,7 +89,7 @@ def _legal(parameter: Parameter) -> str:
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in {"parameter", "type", "range"})
     return table
 
 

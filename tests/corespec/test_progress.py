@@ -1,16 +1,21 @@
-"""What a person sees while an execution runs."""
+"""What a person sees while an apply is at work."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
 
-import pytest
 from rich.console import Console
 
-from corespec.progress import LINE_SECONDS, Display, duration, line, panel
+from corespec.progress import LINE_SECONDS, Display, panel
+from reconciler.events import Event, EventKind
 from reconciler.watch import Progress
 
-ROW = Progress(
+LOOK = Progress(
     "e1f0",
     "baseline",
     "RUNNING",
@@ -33,34 +38,31 @@ class Clock:
         return self.now
 
 
+def _event(kind: EventKind, message: str = "", data: Mapping[str, Any] = MappingProxyType({})) -> Event:
+    return Event(datetime(2026, 1, 1, tzinfo=UTC), kind, "execution/tiny/baseline", message, data)
+
+
+def _look(look: Progress) -> Event:
+    return _event(EventKind.ENDED if look.ended else EventKind.RUNNING, "", look.document())
+
+
 def _logged() -> tuple[Display, io.StringIO, Clock]:
     stream, clock = io.StringIO(), Clock()
     return Display(Console(file=stream, width=120), clock), stream, clock
 
 
-def test_a_line_names_everything_that_is_measured() -> None:
-    """Step, time left, loss and mAP stand in one line that a log can be searched for."""
-    assert line(ROW) == "baseline e1f0: RUNNING, train, step 250/1000, ETA 3:07, loss 1.234, mAP 0.871"
-
-
-def test_a_line_of_a_fresh_execution_claims_nothing() -> None:
-    """What is not measured yet is left out, not shown as zero."""
-    assert line(Progress("e1f0", "baseline", "PENDING")) == "baseline e1f0: PENDING"
-
-
-def test_the_panel_shows_the_same_figures() -> None:
-    """The terminal's panel holds the bar, the time left and the figures of every execution."""
+def test_the_panel_shows_every_figure_of_every_execution() -> None:
+    """The terminal's panel holds the bar, the time left, loss and mAP; a dead one says why."""
     console = Console(file=io.StringIO(), width=100, record=True)
-    console.print(panel([ROW, Progress("e2", "sweep", "DEAD", message="no pictures")]))
+    console.print(panel([LOOK, Progress("e2", "sweep", "DEAD", message="no pictures")]))
     text = console.export_text()
     for part in (
         "baseline",
         "RUNNING",
         "25% 250/1000",
-        "ETA 3:07",
+        "3m07s left",
         "loss 1.234",
         "mAP 0.871",
-        "DEAD",
         "no pictures",
     ):
         assert part in text
@@ -70,28 +72,52 @@ def test_a_log_repeats_an_execution_only_after_a_while() -> None:
     """Without a terminal the same state is said again every LINE_SECONDS: no flood, no silence."""
     display, stream, clock = _logged()
     with display:
-        display.show([ROW])
+        display(_look(LOOK))
         clock.now = LINE_SECONDS / 2
-        display.show([ROW])
+        display(_look(replace(LOOK, step=260)))
         assert len(stream.getvalue().splitlines()) == 1
         clock.now = LINE_SECONDS
-        display.show([ROW])
+        display(_look(replace(LOOK, step=270)))
     assert len(stream.getvalue().splitlines()) == 2
 
 
 def test_a_change_of_state_is_said_at_once() -> None:
-    """COMPLETED is not held back by the pace of the log."""
+    """The end of an execution is not held back by the pace of the log."""
     display, stream, _ = _logged()
     with display:
-        display.show([ROW])
-        display.show([Progress("e1f0", "baseline", "COMPLETED")])
-    assert stream.getvalue().splitlines()[-1] == "baseline e1f0: COMPLETED"
+        display(_look(LOOK))
+        display(_look(replace(LOOK, stage="test")))
+        display(_look(replace(LOOK, status="COMPLETED")))
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 3
+    assert "completed" in lines[-1]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.2, "0 s"), (59.4, "59 s"), (60, "1:00"), (187, "3:07"), (3729, "1:02:09"), (-3, "0 s")],
-)
-def test_spans_read_like_a_clock(seconds: float, text: str) -> None:
-    """Seconds below a minute, then minutes and hours; never negative."""
-    assert duration(seconds) == text
+def test_every_step_is_a_line_and_uploads_are_counted() -> None:
+    """What was begun, how much of it has gone over, and that it is done can be read in a log."""
+    display, stream, _ = _logged()
+    with display:
+        display(_event(EventKind.STAGE, "1 to do"))
+        display(_event(EventKind.STARTED, "the store does not hold it"))
+        display(
+            _event(EventKind.UPLOADING, data=dict(files_done=1, files=2, bytes_done=10**6, bytes=2 * 10**6))
+        )
+        display(_event(EventKind.DONE, "ai://default/x"))
+    assert stream.getvalue().splitlines() == [
+        "· execution/tiny/baseline: the store does not hold it",
+        "· execution/tiny/baseline: 1/2 files, 1.0 of 2.0 MB",
+        "✓ execution/tiny/baseline: ai://default/x",
+    ]
+
+
+def test_a_terminal_is_left_whole() -> None:
+    """The cursor that the live panel hides is shown again, also after an error."""
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=100, height=30)
+    try:
+        with Display(console) as display:
+            display(_look(LOOK))
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        pass
+    assert stream.getvalue().endswith("\x1b[?25h")

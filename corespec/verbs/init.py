@@ -1,0 +1,36 @@
+"""`corespec init`: a repository of the user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from corespec import output
+from corespec.options import Format, Output
+from generator.init import init_project
+from reconciler.exitcode import ExitCode
+
+
+def run(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write to.")] = Path(),
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the scenario; default: that of the folder.")
+    ] = None,
+    form: Output = Format.TEXT,
+) -> int:
+    """Write a first scenario, an environment for this machine, their rendered templates and CI examples.
+
+    Overwrites nothing. What it writes passes `corespec validate` as it stands.
+    """
+    root = directory.resolve()
+    written = [path.relative_to(root).as_posix() for path in init_project(root, name or root.name)]
+    if form is Format.JSON:
+        output.emit({"project": str(root), "files": written})
+        return ExitCode.CONVERGED
+    for path in written:
+        output.say(f"  {directory / path}")
+    output.say(f"{directory} is ready: put pictures where the scenario says, make it a Git repository, and")
+    output.say("run `corespec local up`, then `corespec plan`.")
+    return ExitCode.CONVERGED
