@@ -47,11 +47,18 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_app(open_port: Callable[[], ReadPort], *, now: Callable[[], datetime] = _utc_now) -> FastAPI:
+def create_app(
+    open_port: Callable[[], ReadPort],
+    *,
+    now: Callable[[], datetime] = _utc_now,
+    failures: tuple[type[Exception], ...] = (),
+) -> FastAPI:
     """Build the application.
 
     `open_port` is called once per request, so that a page never shows what an earlier one has read; `now` is
-    the clock that ages are counted from. Bind the server to 127.0.0.1: the pages have no login.
+    the clock that ages are counted from. `failures` are errors of `open_port` whose message is meant for
+    people (a spec that is not valid at the moment): they become a 502 page, others a bare 500. Bind the server
+    to 127.0.0.1 (`console.serve` does): the pages have no login.
     """
     app = FastAPI(title="Corespec console", openapi_url=None, docs_url=None, redoc_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*HOSTS])
@@ -60,7 +67,7 @@ def create_app(open_port: Callable[[], ReadPort], *, now: Callable[[], datetime]
     pages = Pages(now)
     _add_lists(app, open_port, pages)
     _add_execution(app, open_port, pages)
-    _add_errors(app, pages)
+    _add_errors(app, pages, failures)
     return app
 
 
@@ -111,13 +118,19 @@ def _add_execution(app: FastAPI, open_port: Callable[[], ReadPort], pages: Pages
         return PlainTextResponse(views.log_text(open_port().logs(execution_id)), headers=attachment)
 
 
-def _add_errors(app: FastAPI, pages: Pages) -> None:
+def _add_errors(app: FastAPI, pages: Pages, failures: tuple[type[Exception], ...]) -> None:
     def answer(code: int, message: str) -> HTMLResponse:
         return HTMLResponse(pages.render("error.html", code=code, message=message), status_code=code)
 
     @app.exception_handler(ConsoleError)
     def console_error(_: Request, error: ConsoleError) -> HTMLResponse:
         return answer(404 if isinstance(error, NotFoundError) else 502, str(error))
+
+    def told(_: Request, error: Exception) -> HTMLResponse:
+        return answer(502, str(error))
+
+    for failure in failures:
+        app.add_exception_handler(failure, told)
 
     @app.exception_handler(HTTPException)
     def http_error(_: Request, error: HTTPException) -> HTMLResponse:
