@@ -80,6 +80,7 @@ def test_an_upright_tag_is_fine() -> None:
 SAMPLES = {form: encoded(form, (40, 30)) for form in ("JPEG", "PNG", "TIFF", "BMP", "WEBP")}
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @settings(max_examples=150)
 @given(st.sampled_from(sorted(SAMPLES)), st.data())
 def test_no_damage_makes_the_reader_fall(form: str, data: st.DataObject) -> None:
