@@ -48,7 +48,7 @@ def load_project(root: Path, catalog: Mapping[str, Workflow] | None = None) -> P
     environments = _parse_folder(root, "specs/environments", Environment)
     diagnostics = [item for parsed in scenarios for item in parsed.diagnostics]
     diagnostics += [item for place in environments for item in place.diagnostics]
-    diagnostics += _absent(root, scenarios, environments)
+    diagnostics += _absent(scenarios, environments)
     places = {parsed.salvaged.metadata.name: parsed.salvaged for parsed in environments if parsed.salvaged}
     for parsed in scenarios:
         diagnostics += _cross_check(parsed, catalog, places)
@@ -84,12 +84,10 @@ def _parse_file(root: Path, path: Path, model: type[Model]) -> Parsed[Model]:
     return parse(read(name, content), model)
 
 
-def _absent(
-    root: Path, scenarios: list[Parsed[Scenario]], environments: list[Parsed[Environment]]
-) -> list[Diagnostic]:
+def _absent(scenarios: list[Parsed[Scenario]], environments: list[Parsed[Environment]]) -> list[Diagnostic]:
     result = []
     if not scenarios:
-        message = f"there is no scenario in {root / 'specs'}; `corespec init` writes a first one"
+        message = "there is no scenario here; is this the project folder? `corespec init` writes a first one"
         result.append(Diagnostic("specs", 1, 1, "no-specs", message))
     if not environments:
         message = "there is no environment here; `corespec init` writes `local.yaml`"

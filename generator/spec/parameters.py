@@ -125,8 +125,9 @@ def _json(parameter: Parameter, value: object) -> str:
 def _split(_: Parameter, value: object) -> str:
     number = _number_of(value)
     if number is not None:
-        if not 0 <= number <= 1:
-            raise UnfitValueError("out-of-range", "as a ratio it must lie between 0 and 1")
+        if not 0 < number <= 1:
+            message = "as a ratio it must be above 0 and at most 1; an empty text leaves the split out"
+            raise UnfitValueError("out-of-range", message)
         return _spell(number)
     if not isinstance(value, str) or value.startswith("/") or ".." in value.split("/"):
         raise UnfitValueError(

@@ -76,15 +76,31 @@ def parse(source: Source, model: type[Model]) -> Parsed[Model]:
     try:
         result = _validate(model, source.data)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-        found = tuple(_diagnostic(detail, source, model) for detail in details)
+        details = _causes(error)
+        found = [_diagnostic(detail, source, model) for detail in details]
+        known = {(item.line, item.column) for item in source.diagnostics}
+        fresh = [item for item in found if (item.line, item.column) not in known]
         salvaged, broken = _salvage(model, source.data, details)
-        return Parsed(source, None, salvaged, broken, (*source.diagnostics, *found))
+        return Parsed(source, None, salvaged, broken, (*source.diagnostics, *fresh))
     return Parsed(source, None if source.diagnostics else result, result, frozenset(), source.diagnostics)
 
 
 def _validate(model: type[Model], data: object) -> Model:
     return model.model_validate(data, by_alias=True, by_name=False)
+
+
+def _causes(error: ValidationError) -> list[ErrorDetails]:
+    """Faults without their echoes: a list whose only item is faulty is not also too short."""
+    details = error.errors(include_url=False, include_input=False)
+    places = [item["loc"] for item in details]
+
+    def is_echo(detail: ErrorDetails) -> bool:
+        place = detail["loc"]
+        return detail["type"] == "too_short" and any(
+            other != place and other[: len(place)] == place for other in places
+        )
+
+    return [detail for detail in details if not is_echo(detail)]
 
 
 def _kind_problem(source: Source, expected: str) -> Diagnostic | None:
@@ -108,14 +124,18 @@ def _kind_problem(source: Source, expected: str) -> Diagnostic | None:
         return None
     if isinstance(kind, str) and kind in KINDS:
         return problem(
-            "kind", "wrong-kind", f"a `{kind}` belongs into {KINDS[kind][1]}; files here are `{expected}`"
+            "kind",
+            "wrong-kind",
+            f"`{kind}` files belong into {KINDS[kind][1]}; here is the place of `{expected}`",
         )
     return problem("kind", "wrong-kind", f"unknown kind; {did_you_mean(str(kind), KINDS)}")
 
 
 def _diagnostic(detail: ErrorDetails, source: Source, model: type[BaseModel]) -> Diagnostic:
-    path = document_path(source.data, detail["loc"])
     kind = detail["type"]
+    path = document_path(source.data, detail["loc"], missing=kind == "missing")
+    if kind == "union_tag_invalid":
+        path = (*path, "type")
     code = _CODES.get(
         kind, "wrong-type" if kind in _WORDS or kind.endswith("_type") else kind.replace("_", "-")
     )
@@ -141,7 +161,7 @@ def _message(detail: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
     if kind == "union_tag_not_found":
         return f"the key {context['discriminator']} is missing".replace("'", "`")
     if kind in {"literal_error", "union_tag_invalid"}:
-        expected = context.get("expected", context.get("expected_tags", ""))
+        expected = context.get("expected") or context["expected_tags"].replace(", ", " or ")
         return f"must be {expected}".replace("'", "`")
     if kind in {"too_short", "string_too_short"}:
         return "must not be empty"
@@ -150,13 +170,15 @@ def _message(detail: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
     )
 
 
-def document_path(data: object, location: tuple[int | str, ...]) -> Path:
-    """pydantic's location without what is not in the document: union tags and the `[key]` mark."""
+def document_path(data: object, location: tuple[int | str, ...], *, missing: bool = False) -> Path:
+    """pydantic's location without what is not in the document: union tags and the `[key]` mark.
+
+    `missing`: the last step is a key that is not there, and still belongs to the path.
+    """
     path: Path = ()
     for index, step in enumerate(location):
-        parent = lookup(data, path)
-        last = index == len(location) - 1
-        if step != "[key]" and (last or _holds(parent, step)):
+        absent = missing and index == len(location) - 1
+        if absent or _holds(lookup(data, path), step):
             path = (*path, step)
     return path
 
@@ -230,7 +252,7 @@ def _salvage(
     rest = copy.deepcopy(data)
     broken: set[Path] = set()
     for detail in details:
-        path = document_path(data, detail["loc"])
+        path = document_path(data, detail["loc"], missing=detail["type"] == "missing")
         if detail["type"] == "extra_forbidden":
             lookup(rest, path[:-1]).pop(path[-1], None) if lookup(rest, path[:-1]) else None
         else:

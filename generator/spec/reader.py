@@ -81,6 +81,8 @@ class _Reader:
         self.positions = Positions()
         self.diagnostics: list[Diagnostic] = []
         self._nodes = 0
+        self._aliased: set[str] = set()
+        self._open_anchors: list[str | None] = []
 
     def note(self, position: Position, code: str, message: str) -> None:
         self.diagnostics.append(Diagnostic(self.path, *position, code, message))
@@ -157,23 +159,34 @@ class _Reader:
             self._refuse(event, "too-deep", f"nested deeper than {MAX_DEPTH} levels; no spec needs that")
         self._judge(event)
         self.positions.values[path] = _position(event)
-        if isinstance(event, yaml.MappingStartEvent):
-            return self._mapping(events, path)
-        if isinstance(event, yaml.SequenceStartEvent):
-            return self._sequence(events, path)
+        if isinstance(event, yaml.CollectionStartEvent):
+            self._open_anchors.append(event.anchor)
+            is_mapping = isinstance(event, yaml.MappingStartEvent)
+            collection = self._mapping(events, path) if is_mapping else self._sequence(events, path)
+            self._open_anchors.pop()
+            return collection
         return self._scalar(event) if isinstance(event, yaml.ScalarEvent) else None
 
     def _judge(self, event: yaml.Event) -> None:
         """Note what makes a node more than a plain value; reading goes on, so that all of it is reported."""
         if isinstance(event, yaml.AliasEvent):
-            message = f"aliases are not part of the spec language; write the value of `*{event.anchor}` out"
-            self.note(_position(event), "yaml-alias", message)
+            self._alias(event)
         elif isinstance(event, yaml.NodeEvent) and event.anchor:
             message = f"anchors are not part of the spec language; remove `&{event.anchor}`"
             self.note(_position(event), "yaml-anchor", message)
         if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag:
             message = "tags are not part of the spec language; remove the word that begins with `!`"
             self.note(_position(event), "yaml-tag", message)
+
+    def _alias(self, event: yaml.AliasEvent) -> None:
+        """Note the first alias of each anchor; a bomb holds thousands."""
+        name = str(event.anchor)
+        if name in self._aliased:
+            return
+        self._aliased.add(name)
+        cycle = f"`*{name}` lies inside of `&{name}`, a cycle; " if name in self._open_anchors else ""
+        message = f"{cycle}aliases are not part of the spec language; write the value of `*{name}` out"
+        self.note(_position(event), "yaml-alias", message)
 
     def _sequence(self, events: Iterator[yaml.Event], path: Path) -> list[Any]:
         items: list[Any] = []
