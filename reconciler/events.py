@@ -58,7 +58,7 @@ class Emitter:
     def __init__(self, clock: Clock, *listeners: Listener) -> None:
         self._clock, self._listeners = clock, listeners
 
-    def __call__(self, kind: EventKind, address: str, message: str, **data: Any) -> None:
+    def __call__(self, kind: EventKind, address: str, message: str, /, **data: Any) -> None:
         event = Event(self._clock.now(), kind, address, message, data)
         for listener in self._listeners:
             listener(event)

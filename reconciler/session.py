@@ -88,8 +88,8 @@ class Session:
 
     def view(self, *, max_launches: int | None = None) -> View:
         """Read everything and plan; the datasets that would be uploaded are checked first."""
-        bench = set_up(self.root, self.environment, self._catalog, self._clock)
-        git = self._checkout(bench)
+        bench = self.bench()
+        git = self.checkout(bench)
         git.fetch()
         aicore = connect_readonly(bench.environment, self.root, self._clock)
         return self._look(bench, git, aicore, max_launches)
@@ -127,10 +127,10 @@ class Session:
 
         Raises RepositoryError when Git refuses, and whatever `apply` raises.
         """
-        bench = set_up(self.root, self.environment, self._catalog, self._clock)
-        git = self._checkout(bench)
+        bench = self.bench()
+        git = self.checkout(bench)
         if git.follow_branch():
-            bench = set_up(self.root, self.environment, self._catalog, self._clock)
+            bench = self.bench()
         git.publish(bench.rendered)
         result = self.apply(options, listener=listener)
         if result is None:  # pragma: no cover - nobody is asked
@@ -139,21 +139,21 @@ class Session:
 
     def status(self) -> Status:
         """How every address stands; nothing is checked or changed."""
-        bench = set_up(self.root, self.environment, self._catalog, self._clock)
+        bench = self.bench()
         aicore = connect_readonly(bench.environment, self.root, self._clock)
-        live = observe(aicore, bench.desired, bench.stores, self._checkout(bench), self._clock)
+        live = observe(aicore, bench.desired, bench.stores, self.checkout(bench), self._clock)
         return _status(bench, live, aicore)
 
     def executions(self) -> tuple[Execution, ...]:
         """All executions of the project's scenarios, latest first."""
-        bench = set_up(self.root, self.environment, self._catalog, self._clock)
+        bench = self.bench()
         aicore = connect_readonly(bench.environment, self.root, self._clock)
         runs = (run for scenario in bench.desired.scenarios for run in aicore.executions(scenario))
         return tuple(sorted(runs, key=lambda run: (run.created_at, run.id), reverse=True))
 
     def configurations(self) -> tuple[Configuration, ...]:
         """All configurations of the project's scenarios, latest first."""
-        bench = set_up(self.root, self.environment, self._catalog, self._clock)
+        bench = self.bench()
         aicore = connect_readonly(bench.environment, self.root, self._clock)
         found = (c for scenario in bench.desired.scenarios for c in aicore.configurations(scenario))
         return tuple(sorted(found, key=lambda c: (c.created_at, c.id), reverse=True))
@@ -197,10 +197,15 @@ class Session:
         return watch(self._reader(), executions, self._clock, poll_seconds)
 
     def _reader(self) -> AICore:
-        bench = set_up(self.root, self.environment, self._catalog, self._clock)
+        bench = self.bench()
         return connect_readonly(bench.environment, self.root, self._clock)
 
-    def _checkout(self, bench: Bench) -> Checkout:
+    def bench(self) -> Bench:
+        """Specs, templates and data as they are now; no request is sent."""
+        return set_up(self.root, self.environment, self._catalog, self._clock)
+
+    def checkout(self, bench: Bench) -> Checkout:
+        """The clone that holds the project."""
         return Checkout(self.root, bench.environment)
 
     def _look(
@@ -252,7 +257,7 @@ class _Rounds:
 
     def _round(self, shown: Plan | None) -> tuple[View, Outcome]:
         session, root = self._session, self._session.root
-        bench = set_up(root, session.environment, session._catalog, self._clock)
+        bench = session.bench()
         place = credentials(bench.environment, root)
         lock = FileLock(
             place.base_url,
@@ -263,7 +268,7 @@ class _Rounds:
             clock=self._clock,
         )
         with lock:
-            git = session._checkout(bench)
+            git = session.checkout(bench)
             git.fetch()
             aicore = connect(bench.environment, root, self._clock)
             view = session._look(bench, git, aicore, self._launches_left(bench))
