@@ -45,7 +45,10 @@ class Letterbox:
     def to_picture(self, boxes: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.float32]:
         """Boxes (K, 4) from input pixels to picture pixels, cut to the picture's (width, height)."""
         limits = np.array([size[0], size[1], size[0], size[1]], dtype=np.float32)
-        return np.clip((boxes - self._offset()) / np.float32(self.scale), 0, limits)
+        placed: npt.NDArray[np.float32] = np.clip(
+            (boxes - self._offset()) / np.float32(self.scale), 0, limits
+        )
+        return placed
 
     def _offset(self) -> npt.NDArray[np.float32]:
         return np.array([self.left, self.top, self.left, self.top], dtype=np.float32)

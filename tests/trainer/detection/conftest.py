@@ -1,0 +1,51 @@
+"""A toy dataset of coloured rectangles that a detector learns in seconds, and one training on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+from PIL import Image, ImageDraw
+
+from trainer.torchvision_remedy import ensure_torchvision
+
+# Lightning is imported by the test modules: what the training does first has to happen before that.
+ensure_torchvision()
+
+COLOURS = {"1": (220, 60, 50), "2": (50, 190, 70), "3": (60, 90, 230)}
+
+
+def draw_rectangles(folder: Path, count: int, *, size: tuple[int, int] = (128, 64), seed: int = 5) -> Path:
+    """Write a Pascal VOC folder of ``count`` pictures with three rectangles each, side by side."""
+    random = Random(seed)
+    (folder / "JPEGImages").mkdir(parents=True)
+    (folder / "Annotations").mkdir()
+    for number in range(count):
+        grey = random.randrange(20, 90)
+        picture = Image.new("RGB", size, (grey, grey, grey))
+        draw = ImageDraw.Draw(picture)
+        objects = ""
+        for place in range(3):
+            name = random.choice(sorted(COLOURS))
+            x1, y1 = place * 42 + random.randrange(3, 10), random.randrange(6, 20)
+            x2, y2 = x1 + random.randrange(18, 28), y1 + random.randrange(24, 38)
+            draw.rectangle((x1, y1, x2 - 1, y2 - 1), fill=COLOURS[name])
+            objects += (
+                f"<object><name>{name}</name><bndbox><xmin>{x1 + 1}</xmin><ymin>{y1 + 1}</ymin>"
+                f"<xmax>{x2}</xmax><ymax>{y2}</ymax></bndbox></object>"
+            )
+        stem = f"toy{number:03d}"
+        picture.save(folder / "JPEGImages" / f"{stem}.png")
+        (folder / "Annotations" / f"{stem}.xml").write_text(
+            f"<annotation><size><width>{size[0]}</width><height>{size[1]}</height><depth>3</depth></size>"
+            f"{objects}</annotation>",
+            encoding="utf-8",
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rectangles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty pictures of rectangles of the classes 1, 2 and 3."""
+    return draw_rectangles(tmp_path_factory.mktemp("rectangles") / "data", 40)
