@@ -21,7 +21,7 @@ aiCore: {{connection: local, data: {data}}}
 resourceGroup: default
 objectStores:
   default: {{type: directory, path: {data}/objects/default}}
-git: {{url: {json.dumps(git_url)}, branch: main, repository: gitops, application: bench}}
+git: {{url: {json.dumps(git_url)}, branch: main, repository: gitops, application: bench, publish: direct}}
 """
     )
 
@@ -29,7 +29,9 @@ git: {{url: {json.dumps(git_url)}, branch: main, repository: gitops, application
 def write_executables(root: Path, count: int) -> None:
     """Write `count` executables over as many scenarios as keep the files readable."""
     for number, first in enumerate(range(0, count, PER_SCENARIO)):
-        lines = [f"apiVersion: corespec/v1\nkind: Scenario\nmetadata: {{name: bench-{number}, title: Bench {number}, version: 0.0.1}}\nexecutables:"]
+        lines = [
+            f"apiVersion: corespec/v1\nkind: Scenario\nmetadata: {{name: bench-{number}, title: Bench {number}, version: 0.0.1}}\nexecutables:"
+        ]
         for index in range(first, min(first + PER_SCENARIO, count)):
             lines.append(f"  detect-{index:05}:")
             lines.append("    workflow: object-detection-train")
@@ -39,23 +41,26 @@ def write_executables(root: Path, count: int) -> None:
         _write(root, f"bench-{number}", "\n".join(lines) + "\n")
 
 
-def write_runs(root: Path, count: int) -> None:
-    """Write one executable, one dataset and `count` configurations, each with an execution that wants one run."""
+def write_runs(root: Path, count: int, *, executions: bool) -> None:
+    """Write one executable, one dataset and `count` configurations; with an execution for each if wanted."""
     head = """apiVersion: corespec/v1
 kind: Scenario
 metadata: {name: bench, title: Bench, version: 0.0.1}
 executables:
-  detect: {workflow: object-detection-train, image: docker.io/acme/detect:0.0.1, resourcePlan: train.l}
+  bench-detect: {workflow: object-detection-train, image: docker.io/acme/detect:0.0.1, resourcePlan: train.l}
 datasets:
   digits: {source: data/digits, path: bench/digits}
+configurations:
 """
+    split = "train: 0.8, validation: 0.1, test: 0.1"
     names = [f"run-{index:05}" for index in range(count)]
-    configurations = [
-        f"  {name}: {{executable: detect, inputs: {{datain: digits}}, parameters: {{seed: {index}}}}}"
+    lines = [
+        f"  {name}: {{executable: bench-detect, inputs: {{datain: digits}}, parameters: {{seed: {index}, {split}}}}}"
         for index, name in enumerate(names)
     ]
-    executions = [f"  {name}: {{configuration: {name}}}" for name in names]
-    _write(root, "bench", "\n".join([head + "configurations:", *configurations, "executions:", *executions]) + "\n")
+    if executions:
+        lines += ["executions:", *(f"  {name}: {{configuration: {name}}}" for name in names)]
+    _write(root, "bench", head + "\n".join(lines) + "\n")
 
 
 def _write(root: Path, name: str, text: str) -> None:

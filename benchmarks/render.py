@@ -22,9 +22,13 @@ from benchmarks import projects, report
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark and print its report."""
     parser = report.parser(__doc__)
-    parser.add_argument("--count", type=report.positive, default=1000, help="executables to render (default 1000)")
+    parser.add_argument(
+        "--count", type=report.positive, default=1000, help="executables to render (default 1000)"
+    )
     parser.add_argument("--repeats", type=report.positive, default=3, help="runs of each; the fastest counts")
-    parser.add_argument("--child", metavar="PROJECT", type=Path, help="render PROJECT to stdout (used by the benchmark)")
+    parser.add_argument(
+        "--child", metavar="PROJECT", type=Path, help="render PROJECT to stdout (used by the benchmark)"
+    )
     options = parser.parse_args(arguments)
     if options.child:
         return _child(options.child)
@@ -41,7 +45,9 @@ def measure(count: int, repeats: int) -> report.Report:
         projects.write_executables(root, count)
         command = [sys.executable, "-m", "benchmarks.render", "--child", str(root)]
         ours, stream = _time(command, repeats)
-        made.rows.append(report.Row("corespec", {"seconds": ours, "documents": _count(stream), "a second": count / ours}))
+        made.rows.append(
+            report.Row("corespec", {"seconds": ours, "documents": _count(stream), "a second": count / ours})
+        )
         made.rows.append(report.Row("  of it render()", _in_process(root)))
         try:
             peer, peer_stream = _time(_kustomize(root, stream), repeats)
@@ -51,7 +57,9 @@ def measure(count: int, repeats: int) -> report.Report:
     if _names(stream) != _names(peer_stream):
         raise RuntimeError("kustomize built other documents than we rendered; the times cannot be compared")
     made.rows.append(
-        report.Row("kubectl kustomize", {"seconds": peer, "documents": _count(peer_stream), "a second": count / peer})
+        report.Row(
+            "kubectl kustomize", {"seconds": peer, "documents": _count(peer_stream), "a second": count / peer}
+        )
     )
     made.compare("kustomize / corespec", ours, peer)
     return made
@@ -90,7 +98,9 @@ def _kustomize(root: Path, stream: bytes) -> list[str]:
     """Lay our documents out as resources of one kustomization and return the command that builds it."""
     kubectl = shutil.which("kubectl")
     if kubectl is None:
-        raise report.PeerMissingError("kubectl is not on PATH; install it from https://kubernetes.io/docs/tasks/tools/")
+        raise report.PeerMissingError(
+            "kubectl is not on PATH; install it from https://kubernetes.io/docs/tasks/tools/"
+        )
     folder = root / "kustomize"
     folder.mkdir(exist_ok=True)
     documents = stream.split(b"---\n")

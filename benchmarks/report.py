@@ -40,10 +40,22 @@ class Report:
     def text(self) -> str:
         """A table for people."""
         names = list(dict.fromkeys(name for row in self.rows for name in row.figures))
-        table = [["", *names], *([row.name, *(_cell(row.figures.get(name)) for name in names)] for row in self.rows)]
+        table = [
+            ["", *names],
+            *([row.name, *(_cell(row.figures.get(name)) for name in names)] for row in self.rows),
+        ]
         widths = [max(len(line[column]) for line in table) for column in range(len(names) + 1)]
-        lines = [f"{self.benchmark}  {', '.join(f'{key} {value}' for key, value in self.parameters.items())}", ""]
-        lines += ["  ".join(_pad(cell, width, first=not i) for i, (cell, width) in enumerate(zip(line, widths, strict=True))) for line in table]
+        lines = [
+            f"{self.benchmark}  {', '.join(f'{key} {value}' for key, value in self.parameters.items())}",
+            "",
+        ]
+        lines += [
+            "  ".join(
+                _pad(cell, width, first=not i)
+                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+            )
+            for line in table
+        ]
         lines += ["", *(f"{name}: {value:.2f}" for name, value in self.ratios.items())]
         lines += [f"skipped {name}: {reason}" for name, reason in self.skipped.items()]
         return "\n".join([*lines, *self.notes]) + "\n"
@@ -51,7 +63,10 @@ class Report:
     def json(self) -> str:
         """The same for programs, with the machine it ran on."""
         machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
-        return json.dumps({"format_version": FORMAT_VERSION, "machine": machine, **asdict(self)}, indent=2) + "\n"
+        return (
+            json.dumps({"format_version": FORMAT_VERSION, "machine": machine, **asdict(self)}, indent=2)
+            + "\n"
+        )
 
     def compare(self, name: str, ours: float, peer: float) -> None:
         """Keep `peer / ours`: above 1 we need less of it than the peer."""
@@ -70,8 +85,12 @@ def _pad(text: str, width: int, *, first: bool) -> str:
 
 def parser(description: str | None) -> argparse.ArgumentParser:
     """The options that all benchmarks share."""
-    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print the figures")
+    made = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument(
+        "-o", "--output", choices=("text", "json"), default="text", help="how to print the figures"
+    )
     return made
 
 
@@ -96,5 +115,3 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not above zero")
     return number
-
-

@@ -57,8 +57,8 @@ def create_app(
 
     `open_port` is called once per request, so that a page never shows what an earlier one has read; `now` is
     the clock that ages are counted from. `failures` are errors of `open_port` whose message is meant for
-    people (a spec that is not valid at the moment): they become a 502 page, others a bare 500. Bind the server
-    to 127.0.0.1 (`console.serve` does): the pages have no login.
+    people (a spec that is not valid at the moment): they become a 502 page, others a bare 500. Bind the
+    server to 127.0.0.1 (`console.serve` does): the pages have no login.
     """
     app = FastAPI(title="Corespec console", openapi_url=None, docs_url=None, redoc_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*HOSTS])
