@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from localcore import clock
 from localcore.api.bodies import MetricsBody
@@ -24,12 +24,15 @@ _EQUAL = re.compile(r"executionId\s+eq\s+'([\w.-]+)'")
 _IN = re.compile(r"executionId\s+in\s+\(?((?:\s*'[\w.-]+'\s*,?)+)\)?")
 
 
-def pod_group(request: Request) -> str:
-    """The group a pod names; a pod needs no token, so an unknown group simply has no executions."""
-    return request.headers.get("AI-Resource-Group", "default")
+def _group_of(svc: Svc, execution_id: str) -> str:
+    """The group of a pod's execution; it is not taken from the pod's header.
 
-
-PodGroup = Annotated[str, Depends(pod_group)]
+    The SDK fills that header from a variable with hyphens in its name, which common shells do not hand on.
+    """
+    row = svc.store.executions.row(execution_id)
+    if row is None:
+        raise not_found("Execution", execution_id, NOT_FOUND)
+    return str(row["resource_group"])
 
 
 def _metric(metric: Any) -> dict[str, Any]:
@@ -121,15 +124,15 @@ def delete(request: Request, svc: Svc, group: Group) -> dict[str, Any]:
 
 
 @pod_router.patch("", status_code=204)
-def pod_patch(svc: Svc, group: PodGroup, body: MetricsBody) -> Response:
-    return _patch(svc, group, body)
+def pod_patch(svc: Svc, body: MetricsBody) -> Response:
+    return _patch(svc, _group_of(svc, body.execution_id), body)
 
 
 @pod_router.get("")
-def pod_query(request: Request, svc: Svc, group: PodGroup) -> dict[str, Any]:
-    return _query(request, svc, group)
+def pod_query(request: Request, svc: Svc) -> dict[str, Any]:
+    return _query(request, svc, _group_of(svc, _wanted(request)[0]))
 
 
 @pod_router.delete("")
-def pod_delete(request: Request, svc: Svc, group: PodGroup) -> dict[str, Any]:
-    return _delete(request, svc, group)
+def pod_delete(request: Request, svc: Svc) -> dict[str, Any]:
+    return _delete(request, svc, _group_of(svc, request.query_params.get("executionId", "")))
