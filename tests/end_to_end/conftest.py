@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from corespec import localserver
+from corespec.verbs import apply, reconcile
+from reconciler.session import Options
 from tests.end_to_end.world import World
 
 
@@ -22,8 +25,10 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Locks of tests lie in the test's own folder."""
+    """Locks of tests lie in the test's own folder, and nobody dawdles between two looks at an execution."""
     monkeypatch.setenv("CORESPEC_STATE_DIR", str(tmp_path / "state"))
+    for verb in (apply, reconcile):
+        monkeypatch.setattr(verb, "Options", partial(Options, poll_seconds=0.1))
 
 
 @pytest.fixture

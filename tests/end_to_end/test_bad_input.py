@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.world import World, corespec, git
+from tests.end_to_end.world import World, corespec
 
 RATE = "base_learning_rate: 0.001"
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -54,7 +54,9 @@ def test_a_wrong_spec_is_named_with_its_place(world: World, fault: str) -> None:
     _refused(world, needle)
 
 
-@pytest.mark.parametrize("text", [BOMB, "a: [" * 500, "\t- broken"], ids=["bomb", "deep", "tab"])
+@pytest.mark.parametrize(
+    "text", [BOMB, "a: &a [*a]", "a: [" * 500, "\t- broken"], ids=["bomb", "cycle", "deep", "tab"]
+)
 def test_hostile_yaml_is_one_error(world: World, text: str) -> None:
     """Aliases that multiply, endless nesting and plain nonsense end at once, naming file and line."""
     (world.project / "specs" / "bomb.yaml").write_text(text)
@@ -143,17 +145,25 @@ def _without_boxes(folder: Path) -> None:
 
 
 def _outside(folder: Path) -> None:
-    box = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>99</xmax><ymax>20</ymax></bndbox>"
-    _picture(
-        folder,
+    _picture(folder, _annotation(1, 99))
+
+
+def _annotation(xmin: int, xmax: int) -> str:
+    box = f"<bndbox><xmin>{xmin}</xmin><ymin>1</ymin><xmax>{xmax}</xmax><ymax>20</ymax></bndbox>"
+    return (
         "<annotation><size><width>32</width><height>32</height></size>"
-        f"<object><name>7</name>{box}</object></annotation>",
+        f"<object><name>7</name>{box}</object></annotation>"
     )
 
 
 def _broken(folder: Path) -> None:
     _outside(folder)
     (folder / "JPEGImages" / "a.jpg").write_bytes(b"\xff\xd8\xff\xe0 this is no picture")
+
+
+def _empty_split(folder: Path) -> None:
+    _picture(folder, _annotation(1, 20))
+    (folder / "val.txt").write_text("")
 
 
 def _picture(folder: Path, annotation: str) -> None:
@@ -167,12 +177,13 @@ def _picture(folder: Path, annotation: str) -> None:
 @pytest.mark.parametrize(
     ("make", "needle"),
     [
-        (_no_pictures, "JPEGImages"),
+        (_no_pictures, "data/pictures"),
+        (_empty_split, "split-empty: validation"),
         (_without_boxes, "a.xml"),
         (_outside, "a.xml"),
         (_broken, "a.jpg"),
     ],
-    ids=["zero pictures", "no boxes", "box outside", "broken picture"],
+    ids=["zero pictures", "zero pictures in a split", "no boxes", "box outside", "broken picture"],
 )
 def test_a_dataset_that_cannot_be_trained_on(world: World, make: Callable[[Path], None], needle: str) -> None:
     """The pictures are read before anything is uploaded; the file at fault is named."""
@@ -182,8 +193,9 @@ def test_a_dataset_that_cannot_be_trained_on(world: World, make: Callable[[Path]
     world.edit(world.scenario, "workflow: tiny-train", "workflow: object-detection-train")
     world.edit(world.scenario, "source: data/words", "source: data/pictures")
     world.edit(world.scenario, "maximum_training_steps: 10", "train: 0.8, validation: 0.1, test: 0.1")
+    if make is _empty_split:
+        world.edit(world.scenario, "validation: 0.1", "validation: val.txt")
     world.push("Pictures")
-    git("status", cwd=world.project)
     before = world.writes()
     result = world.run("apply", "--yes")
     assert result.code == 2, result
