@@ -80,16 +80,16 @@ def _matrix(
         return
     axes: list[list[tuple[str, str]]] = []
     for key, values in sorted(configuration.matrix.items()):
+        if key not in parameters:
+            _unknown(key, parameters, (*where, key), findings)
+            continue
         if key in configuration.parameters:
-            findings.add(
-                (*where, key), "duplicate-parameter", "is also given under `parameters`; keep one", key=True
-            )
+            message = "is also given under `parameters`; keep one"
+            findings.add((*where, key), "duplicate-parameter", message, key=True)
         checked = (
             _value(parameters, key, value, (*where, key, at), findings) for at, value in enumerate(values)
         )
         axes.append([(key, text) for text in checked if text is not None])
-        if key not in parameters:
-            _unknown(key, parameters, (*where, key), findings)
     for combination in itertools.product(*axes):
         yield _child(name, dict(combination), where, findings)
 
