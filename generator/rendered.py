@@ -79,9 +79,10 @@ def _remove(root: Path, paths: set[str]) -> None:
         target = _inside(root, path)
         target.unlink(missing_ok=True)
         for parent in target.parents:
-            if parent == root.resolve() or any(parent.iterdir()):
+            if parent == root.resolve() or (parent.is_dir() and any(parent.iterdir())):
                 break
-            parent.rmdir()
+            if parent.is_dir():  # an earlier path may have emptied and removed it
+                parent.rmdir()
 
 
 def _content(root: Path, path: str) -> bytes | None:

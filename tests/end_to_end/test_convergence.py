@@ -114,6 +114,17 @@ def test_a_title_changes_the_template_and_trains_nothing(world: World) -> None:
     assert world.run("plan").code == 0
 
 
+def test_a_renamed_executable_replaces_its_files(world: World) -> None:
+    """What the old name had rendered is removed from rendered/, folders included, and the new one is trained."""
+    assert world.run("render").code == 0
+    world.edit(world.scenario, f"{world.name}-exec", f"{world.name}-new")
+    world.push("Rename the executable")
+    assert world.converge().code == 0
+    images = world.project / "rendered" / "local" / "images"
+    assert [path.name for path in images.iterdir()] == [f"{world.name}-new"]
+    assert world.run("plan").code == 0
+
+
 def test_more_launches_than_the_policy_allows_are_refused_before_anything_is_created(world: World) -> None:
     """A typo in a matrix costs nothing: exit 2, no request; --max-launches states the intention."""
     world.edit(
