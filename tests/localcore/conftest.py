@@ -39,7 +39,10 @@ def wait_for(check: Callable[[], T | None], seconds: float = 20.0, what: str = "
 def template(
     name: str, templates: list[dict[str, Any]], *, parameters: list[dict[str, str]] | None = None, **spec: Any
 ) -> dict[str, Any]:
-    """A WorkflowTemplate with AI Core's mandatory labels and annotations; the first template is the entrypoint."""
+    """A WorkflowTemplate with AI Core's mandatory labels and annotations.
+
+    The first template is the entrypoint.
+    """
     labels = {"scenarios.ai.sap.com/id": SCENARIO, "ai.sap.com/version": "1.0.0"}
     annotations = {"scenarios.ai.sap.com/name": "Demo", "executables.ai.sap.com/name": name.title()}
     arguments = {"parameters": parameters or []}

@@ -44,7 +44,10 @@ def synced(core: Any, gitops: Any, support: Any) -> None:
 
 
 def test_completed(core: Any) -> None:
-    """Proves: create answers UNKNOWN/COMPLETED as AI Core does; times, bindings and nodes are there at the end."""
+    """Proves: create answers UNKNOWN/COMPLETED as AI Core does.
+
+    Times, bindings and nodes are there at the end.
+    """
     client = core.client()
     created = client.execution.create(core.configure("fine", {"word": "$(id) '; {{x"}))
     assert (created.status, created.message) == (Status.UNKNOWN, "Execution scheduled")
@@ -216,7 +219,11 @@ def test_unknown_configuration(core: Any) -> None:
 
 
 def test_unknown_until_the_executable_exists(core: Any, gitops: Any, support: Any) -> None:
-    """Proves: without its executable an execution is UNKNOWN with the reason, cannot be stopped, and runs once it is synced."""
+    """Proves.
+
+    Without its executable an execution is UNKNOWN with the reason, cannot be stopped, and runs once it is
+    synced.
+    """
     client = core.client()
     identifier = core.execute("later")
     support.wait_for(lambda: client.execution.get(identifier).status_message, what="a reason")

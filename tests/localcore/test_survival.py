@@ -40,7 +40,11 @@ def running(own_core: Any, own_gitops: Any, support: Any, gate: Path) -> str:
 
 
 def test_killed_server_loses_nothing(own_core: Any, running: str, gate: Path, support: Any) -> None:
-    """Proves: kill -9 during an execution, start again: same address and token, COMPLETED, log and metrics whole, no orphan."""
+    """Proves.
+
+    Kill -9 during an execution, start again: same address and token, COMPLETED, log and metrics whole, no
+    orphan.
+    """
     url, client = own_core.url, own_core.client()
     client.scenario.query()
     own_core.kill()
@@ -68,7 +72,10 @@ def test_execution_that_ends_without_a_server(own_core: Any, running: str, gate:
 
 
 def test_killed_supervisor_leaves_no_orphan(own_core: Any, running: str, support: Any) -> None:
-    """Proves: when the supervisor dies its containers are killed and the execution is DEAD with the reason."""
+    """Proves.
+
+    When the supervisor dies its containers are killed and the execution is DEAD with the reason.
+    """
     state = json.loads((own_core.data / "executions" / running / "state.json").read_text())
     os.kill(state["pid"], signal.SIGKILL)
     found = own_core.finished(running)
@@ -89,7 +96,11 @@ def test_killed_server_and_supervisor(own_core: Any, running: str, support: Any)
 
 
 def test_shutdown_stops_what_runs(own_core: Any, running: str, support: Any) -> None:
-    """Proves: SIGTERM to the server ends running executions as DEAD with the reason and leaves no file that says it runs."""
+    """Proves.
+
+    SIGTERM to the server ends running executions as DEAD with the reason and leaves no file that says it
+    runs.
+    """
     assert own_core.terminate() == 0
     assert support.processes_of(running) == []
     assert not (own_core.data / "localcore.pid").exists()
@@ -115,7 +126,10 @@ def test_shutdown_can_leave_it_running(own_core: Any, own_gitops: Any, support: 
 
 
 def test_one_at_a_time_in_order(own_core: Any, running: str, gate: Path) -> None:
-    """Proves: with one place the next execution is PENDING, is started in its turn, and can be stopped while it waits."""
+    """Proves.
+
+    With one place the next execution is PENDING, is started in its turn, and can be stopped while it waits.
+    """
     second, third = own_core.execute("gated"), own_core.execute("gated")
     for identifier in (second, third):
         own_core.reaches(identifier, Status.PENDING)

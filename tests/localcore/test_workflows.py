@@ -24,7 +24,10 @@ def _parameters(**values: str) -> dict[str, Any]:
 
 
 def test_steps_hand_on_values_and_artifacts(core: Any, gitops: Any, support: Any) -> None:
-    """Proves: an output parameter, a result and an artifact reach the next step; `when` skips; a script runs."""
+    """Proves: an output parameter, a result and an artifact reach the next step.
+
+    `when` skips; a script runs.
+    """
     make = support.shell(
         "make",
         "mkdir -p /tmp/out/data; echo content > /tmp/out/data/file; printf 7 > /tmp/number; echo heads",
@@ -114,7 +117,10 @@ def test_retry(core: Any, gitops: Any, support: Any) -> None:
 
 
 def test_outputs_are_registered_as_annotated(core: Any, gitops: Any, support: Any) -> None:
-    """Proves: only what has a globalName is stored and registered; packed unless `archive: none`; and it can be an input again."""
+    """Proves: only what has a globalName is stored and registered.
+
+    Packed unless `archive: none`; and it can be an input again.
+    """
     outputs = [
         {"name": "plain", "globalName": "plainone", "path": "/tmp/plain", "archive": {"none": {}}},
         {"name": "packed", "globalName": "packedone", "path": "/tmp/packed"},
