@@ -1,0 +1,119 @@
+"""YOLO11n from random start with Ultralytics' own training loop and defaults, flips off.
+
+Ultralytics is licensed under AGPL-3.0: it is installed by the benchmark alone, into an environment of its own that
+borrows torch from this one, and nothing of Corespec depends on it. Its loop stops by its own clock.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+
+from benchmarks import dataset
+from benchmarks.outcome import Found, Outcome
+from benchmarks.report import PeerMissingError
+
+REQUIREMENTS = (
+    "ultralytics==8.4.*",
+    "ultralytics-thop",
+    "opencv-python-headless",
+    "psutil",
+    "polars",
+    "scipy",
+)
+_IMAGE = 320
+
+
+def environment(folder: Path) -> Path:
+    """The Python of an environment with Ultralytics, made on first use. Raises PeerMissingError."""
+    python = folder / "bin" / "python"
+    if (folder / "complete").exists():
+        return python
+    venv.create(folder, with_pip=True, clear=True)
+    (site,) = (folder / "lib").glob("python*/site-packages")
+    borrowed = [path for path in sys.path if path.endswith("site-packages")]
+    (site / "borrowed.pth").write_text("\n".join(borrowed) + "\n")
+    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    done = subprocess.run([*install, *REQUIREMENTS], check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise PeerMissingError(f"pip could not install ultralytics: {done.stderr.strip()[-400:]}")
+    (folder / "complete").touch()
+    return python
+
+
+def main() -> None:
+    """Train for the given minutes, then predict the validation pictures."""
+    from benchmarks.peers.arguments import parse
+
+    options = parse(__doc__)
+    os.environ |= {"YOLO_OFFLINE": "true", "YOLO_CONFIG_DIR": str(options.work), "YOLO_AUTOINSTALL": "false"}
+    import torch
+
+    from benchmarks.peers import suppression
+
+    torch.set_num_threads(options.threads)
+    suppression.install()
+    from ultralytics import YOLO
+
+    data = dataset.read(options.data)
+    model = YOLO("yolo11n.yaml")
+    began = time.monotonic()
+    model.train(
+        data=str(_lay_out(options.work, data)),
+        time=options.minutes / 60,
+        imgsz=_IMAGE,
+        batch=options.batch,
+        device="cpu",
+        workers=0,
+        seed=options.seed,
+        pretrained=False,
+        fliplr=0.0,
+        val=False,
+        plots=False,
+        verbose=False,
+        project=str(options.work / "runs"),
+    )
+    seconds = time.monotonic() - began
+    trainer = model.trainer
+    Outcome(
+        seconds=seconds,
+        pictures=(trainer.epoch + 1) * len(data.train),
+        parameters=sum(one.numel() for one in model.model.parameters()),
+        predictions={sample.path: _find(model, sample.path) for sample in data.validation},
+    ).write(options.output)
+
+
+def _lay_out(work: Path, data: dataset.Data) -> Path:
+    """Ultralytics' folders: links to the pictures, and a text file with centre and size of every box."""
+    for split, samples in (("train", data.train), ("val", data.validation)):
+        for name in ("images", "labels"):
+            (work / name / split).mkdir(parents=True)
+        for sample in samples:
+            picture = Path(sample.path)
+            (work / "images" / split / picture.name).symlink_to(picture)
+            lines = (_label(sample, box) for box in sample.boxes)
+            (work / "labels" / split / f"{picture.stem}.txt").write_text("".join(lines))
+    names = "".join(f"  {index}: {name!r}\n" for index, name in enumerate(data.classes))
+    description = work / "data.yaml"
+    description.write_text(f"path: {work}\ntrain: images/train\nval: images/val\nnames:\n{names}")
+    return description
+
+
+def _label(sample: dataset.Sample, box: dataset.Box) -> str:
+    x1, y1, x2, y2, label = box
+    centre = (x1 + x2) / 2 / sample.width, (y1 + y2) / 2 / sample.height
+    size = (x2 - x1) / sample.width, (y2 - y1) / sample.height
+    return " ".join([str(label), *(f"{value:.6f}" for value in (*centre, *size))]) + "\n"
+
+
+def _find(model: object, path: str) -> list[Found]:
+    (found,) = model.predict(path, imgsz=_IMAGE, conf=0.01, device="cpu", verbose=False)  # type: ignore[attr-defined]
+    return [(*box[:4], box[4], int(box[5])) for box in found.boxes.data.tolist()]
+
+
+if __name__ == "__main__":
+    main()
