@@ -31,7 +31,8 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m generator.spec.schema --check specs/schema.json
+	@$(BIN)/python -m generator.spec.schema | diff -u specs/schema.json - \
+	  || { echo 'specs/schema.json is stale: $(BIN)/python -m generator.spec.schema > specs/schema.json' >&2; exit 1; }
 	$(BIN)/corespec render --check
 
 clean-demo: $(VENV)/.installed

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
+    from rich.table import Table
 
     from corespec.errors import Failure
 
@@ -47,12 +48,33 @@ def fail(failure: Failure, *, as_json: bool) -> None:
     if as_json:
         emit(failure.document())
     sys.stdout.flush()
-    sys.stderr.write(f"error: {failure.message}\n")
+    sys.stderr.write(failure.message if failure.details else f"error: {failure.message}")
+    sys.stderr.write("\n")
 
 
 def trace(error: BaseException) -> None:
     """Print the traceback that `--verbose` asks for."""
     sys.stderr.write("".join(traceback.format_exception(error)))
+
+
+def table(*columns: str, right: bool = False) -> Table:
+    """An empty table as all verbs draw them; with `right`, every column but the first is aligned right."""
+    from rich import box
+    from rich.table import Table
+
+    drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for index, column in enumerate(columns):
+        drawn.add_column(column, justify="right" if right and index else "left", overflow="fold")
+    return drawn
+
+
+def show(*parts: RenderableType) -> None:
+    """Print rich parts without the blanks at the ends of lines."""
+    screen = console()
+    with screen.capture() as captured:
+        for part in parts:
+            screen.print(part)
+    say("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def console(*, stderr: bool = False) -> Console:

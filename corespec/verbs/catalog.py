@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
-from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -28,10 +27,10 @@ def list_(catalog: Catalog = None, form: Output = Format.TEXT) -> int:
     if form is Format.JSON:
         output.emit({"workflows": [_summary(workflow) for workflow in workflows.values()]})
         return ExitCode.CONVERGED
-    table = _table("workflow", "kind", "parameters", "title")
+    table = output.table("workflow", "kind", "parameters", "title")
     for workflow in workflows.values():
         table.add_row(workflow.name, workflow.kind, str(len(workflow.parameters)), workflow.title)
-    output.console().print(table)
+    output.show(table)
     return ExitCode.CONVERGED
 
 
@@ -55,23 +54,22 @@ def show(
 
 
 def _print(workflow: Workflow) -> None:
-    console = output.console()
-    console.print(f"[bold]{workflow.name}[/bold]  {workflow.title}")
-    console.print(escape(workflow.description.strip()) + "\n")
-    artifacts = _table("artifact", "", "kind", "path", "meaning")
+    output.show(
+        f"[bold]{workflow.name}[/bold]  {escape(workflow.title)}", escape(workflow.description.strip()), ""
+    )
+    artifacts = output.table("artifact", "", "kind", "path", "meaning")
     for direction, ports in (("in", workflow.inputs), ("out", workflow.outputs)):
         for name, port in ports.items():
             artifacts.add_row(name, direction, port.kind, port.path, escape(port.description))
-    console.print(artifacts)
+    output.show(artifacts)
     for origin, title in _ORIGINS.items():
         rows = [parameter for parameter in workflow.parameters.values() if parameter.origin == origin]
         if rows:
-            console.print(f"{title}:")
-            console.print(_parameters(rows))
+            output.show(f"\n{title}:\n", _parameters(rows))
 
 
 def _parameters(rows: Sequence[Parameter]) -> Table:
-    table = _table("parameter", "type", "default", "range", "meaning")
+    table = output.table("parameter", "type", "default", "range", "meaning")
     for row in rows:
         choices = f" One of: {', '.join(row.choices)}." if row.choices else ""
         meaning = escape(row.description + choices)
@@ -84,13 +82,6 @@ def _range(parameter: Parameter) -> str:
     if low is None and high is None:
         return ""
     return f"{'' if low is None else f'{low:g}'} … {'' if high is None else f'{high:g}'}"
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in {"parameter", "type", "range"})
-    return table
 
 
 def _summary(workflow: Workflow) -> dict[str, Any]:

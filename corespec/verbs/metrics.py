@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.table import Table
 
 from corespec import output
@@ -41,19 +40,18 @@ def run(
     for run in runs:
         output.say(f"{run.configuration_name}  execution {run.id}  {run.status}")
     if table.columns:
-        output.console().print(_table(table))
+        output.show(_table(table))
     else:
         output.say("Nothing has been measured yet.")
     return ExitCode.CONVERGED
 
 
 def _table(found: Scores) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("metric")
     several = len({column.execution for column in found.columns}) > 1
-    for column in found.columns:
-        name = f"{column.configuration}\n" if several else ""
-        table.add_column(name + (column.split or "all data"), justify="right")
+    names = [f"{column.configuration}\n" if several else "" for column in found.columns]
+    splits = [column.split or "all data" for column in found.columns]
+    headings = [name + split for name, split in zip(names, splits, strict=True)]
+    table = output.table("metric", *headings, right=True)
     for metric in found.metrics:
         style = "bold" if metric == ALL_CLASSES else ""
         table.add_row(metric, *_cells(found, metric), style=style)

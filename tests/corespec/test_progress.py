@@ -99,9 +99,8 @@ def test_every_step_is_a_line_and_uploads_are_counted() -> None:
     with display:
         display(_event(EventKind.STAGE, "1 to do"))
         display(_event(EventKind.STARTED, "the store does not hold it"))
-        display(
-            _event(EventKind.UPLOADING, data=dict(files_done=1, files=2, bytes_done=10**6, bytes=2 * 10**6))
-        )
+        sizes = {"files_done": 1, "files": 2, "bytes_done": 1_000_000, "bytes": 2_000_000}
+        display(_event(EventKind.UPLOADING, data=sizes))
         display(_event(EventKind.DONE, "ai://default/x"))
     assert stream.getvalue().splitlines() == [
         "· execution/tiny/baseline: the store does not hold it",
