@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -305,3 +306,20 @@ def own_core(tmp_path: Path) -> Iterator[Core]:
 @pytest.fixture
 def own_gitops(tmp_path: Path) -> GitOps:
     return GitOps(tmp_path / "repository")
+
+
+@contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """The block takes at most `seconds` of this process's own time.
+
+    What others do on the machine does not count.
+    """
+    before = time.process_time()
+    yield
+    spent = time.process_time() - before
+    assert spent <= seconds, f"took {spent:.2f} s of processor time, more than {seconds} s"
+
+
+@pytest.fixture
+def benchmark_seconds() -> Callable[[float], AbstractContextManager[None]]:
+    return _within

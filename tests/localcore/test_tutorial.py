@@ -1,4 +1,4 @@
-"""The Python of SAP's tutorial (find or create, execute, poll, read metrics), unchanged in shape, against localcore."""
+"""The Python of SAP's tutorial, unchanged in shape, against localcore."""
 
 from __future__ import annotations
 

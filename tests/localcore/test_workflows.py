@@ -45,7 +45,8 @@ def test_steps_hand_on_values_and_artifacts(core: Any, gitops: Any, support: Any
         "script": {
             "image": "docker.io/acme/image:1",
             "command": ["sh"],
-            "source": "echo {{inputs.parameters.number}} {{inputs.parameters.side}}\ncat {{inputs.artifacts.given.path}}/file\n",
+            "source": "echo {{inputs.parameters.number}} {{inputs.parameters.side}}\n"
+            "cat {{inputs.artifacts.given.path}}/file\n",
         },
     }
     arguments = _parameters(
