@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import io
 import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from generator.errors import GeneratorError
+
+_NO_END = "\\ No newline at end of file\n"
 
 
 def write_rendered(root: Path, files: Mapping[str, bytes]) -> list[str]:
@@ -34,18 +37,14 @@ def rendered_drift(root: Path, files: Mapping[str, bytes]) -> str:
     for path in sorted({*files, *_stale(root, files)}):
         before, after = _content(root, path), files.get(path)
         if before != after:
-            lines += difflib.unified_diff(
-                _lines(before),
-                _lines(after),
-                _label("a", path, before),
-                _label("b", path, after),
-                lineterm="",
-            )
-    return "".join(f"{line}\n" for line in lines)
+            labels = _label("a", path, before), _label("b", path, after)
+            lines += difflib.unified_diff(_lines(before), _lines(after), *labels)
+    return "".join(line if line.endswith("\n") else f"{line}\n{_NO_END}" for line in lines)
 
 
 def _lines(content: bytes | None) -> list[str]:
-    return (content or b"").decode("utf-8", errors="replace").splitlines()
+    """Lines with their ends; a carriage return stays visible as part of its line."""
+    return io.StringIO((content or b"").decode("utf-8", errors="replace"), newline="\n").readlines()
 
 
 def _label(side: str, path: str, content: bytes | None) -> str:

@@ -75,11 +75,11 @@ class GitRepository:
 
         An unknown revision is fetched once; RepositoryError when it stays unknown.
         """
-        tree = self._known(revision).tree
         try:
-            return bytes(tree.join(self._inside(path)).data_stream.read())
+            item = self._known(revision).tree.join(self._inside(path))
         except KeyError:
             return None
+        return bytes(item.data_stream.read()) if item.type == "blob" else None
 
     def contains(self, revision: str, commit: str) -> bool:
         """Whether `commit` is `revision` or one of its ancestors. Unknown ones are fetched once."""
@@ -178,7 +178,7 @@ class GitRepository:
 
 def _identity(repo: Repo) -> dict[str, str]:
     """A name for commits where nobody configured one, as on a CI machine."""
-    configured = repo.config_reader().get_value("user", "email", default="") or os.environ.get("EMAIL")
+    configured = repo.git.config("--get", "--default", "", "user.email") or os.environ.get("EMAIL")
     result: dict[str, str] = {}
     for role in ("AUTHOR", "COMMITTER"):
         if not configured and f"GIT_{role}_EMAIL" not in os.environ:
