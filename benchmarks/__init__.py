@@ -1,1 +1,1 @@
-"""Measurements against peers: `python -m benchmarks.render`, `.plan`, `.train`. Outside the walls; never installed."""
+"""Measurements against peers: `python -m benchmarks.render`, `.plan`, `.train`. Outside the walls."""

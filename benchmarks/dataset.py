@@ -1,7 +1,7 @@
 """The one data set of a training benchmark: read and split once, then handed to every contender as JSON.
 
-All train on the same pictures and predict the same validation pictures, boxes in the same convention (0-based,
-half-open pixels), so that only the detectors differ.
+All train on the same pictures and predict the same validation pictures, boxes in the same convention
+(0-based, half-open pixels), so that only the detectors differ.
 """
 
 from __future__ import annotations

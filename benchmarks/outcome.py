@@ -32,7 +32,7 @@ def read(path: Path) -> Outcome:
 
 
 def judge(data: Data, outcome: Outcome) -> dict[str, float]:
-    """COCO's mAP@[.5:.95] and mAP50 over the validation pictures, by torchmetrics, for all contenders alike."""
+    """COCO's mAP@[.5:.95] and mAP50 over the validation pictures, by torchmetrics, alike for all."""
     from trainer.torchvision_remedy import ensure_torchvision
 
     ensure_torchvision()

@@ -30,7 +30,10 @@ def write_executables(root: Path, count: int) -> None:
     """Write `count` executables over as many scenarios as keep the files readable."""
     for number, first in enumerate(range(0, count, PER_SCENARIO)):
         lines = [
-            f"apiVersion: corespec/v1\nkind: Scenario\nmetadata: {{name: bench-{number}, title: Bench {number}, version: 0.0.1}}\nexecutables:"
+            "apiVersion: corespec/v1",
+            "kind: Scenario",
+            f"metadata: {{name: bench-{number}, title: Bench {number}, version: 0.0.1}}",
+            "executables:",
         ]
         for index in range(first, min(first + PER_SCENARIO, count)):
             lines.append(f"  detect-{index:05}:")
@@ -55,7 +58,8 @@ configurations:
     split = "train: 0.8, validation: 0.1, test: 0.1"
     names = [f"run-{index:05}" for index in range(count)]
     lines = [
-        f"  {name}: {{executable: bench-detect, inputs: {{datain: digits}}, parameters: {{seed: {index}, {split}}}}}"
+        f"  {name}: {{executable: bench-detect, inputs: {{datain: digits}}, "
+        f"parameters: {{seed: {index}, {split}}}}}"
         for index, name in enumerate(names)
     ]
     if executions:

@@ -1,8 +1,9 @@
-"""Equal minutes of training from random start: ours, torchvision's ssdlite320 and YOLO11n on the same VOC folder.
+"""Equal minutes of training from random start: ours, torchvision's ssdlite320 and YOLO11n on one VOC folder.
 
-Each runs in a fresh process with the same number of threads and the same batch size; all are judged by the same
-code on the same validation pictures. Ours counts its evaluations on the way as training time, the peers have none.
-YOLO11n (Ultralytics, AGPL-3.0) is installed into an environment of its own below `.cache/` on first use.
+Each runs in a fresh process with the same number of threads and the same batch size; all are judged by the
+same code on the same validation pictures. Ours counts its evaluations on the way as training time, the peers
+have none. YOLO11n (Ultralytics, AGPL-3.0) is installed into an environment of its own below `.cache/` on first
+use.
 
 ratio of images/s = ours / peer; ratio of mAP = ours / peer: above 1 we are better.
 """

@@ -59,7 +59,7 @@ def _model(classes: int) -> nn.Module:
 def _train(
     model: nn.Module, pictures: list[Tensor], targets: list[Target], limit: float, batch: int
 ) -> tuple[int, float]:
-    """Pictures seen and seconds taken; the schedule follows the clock, so that it ends where the time ends."""
+    """Pictures seen and seconds taken; the schedule follows the clock and ends where the time ends."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=_PEAK, weight_decay=1e-4)
     model.train()
     seen, begin = 0, time.monotonic()

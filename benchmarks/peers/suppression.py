@@ -1,7 +1,7 @@
 """Non-maximum suppression in plain torch, for a torchvision whose native library does not load.
 
-Without it neither ssdlite nor YOLO can predict beside a CPU build of torch; where torchvision is whole its own
-kernel is used.
+Without it neither ssdlite nor YOLO can predict beside a CPU build of torch; where torchvision is whole its
+own kernel is used.
 """
 
 from __future__ import annotations

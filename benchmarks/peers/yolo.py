@@ -1,7 +1,7 @@
 """YOLO11n from random start with Ultralytics' own training loop and defaults, flips off.
 
-Ultralytics is licensed under AGPL-3.0: it is installed by the benchmark alone, into an environment of its own that
-borrows torch from this one, and nothing of Corespec depends on it. Its loop stops by its own clock.
+Ultralytics is licensed under AGPL-3.0: it is installed by the benchmark alone, into an environment of its own
+that borrows torch from this one, and nothing of Corespec depends on it. Its loop stops by its own clock.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def main() -> None:
 
     data = dataset.read(options.data)
     model = YOLO("yolo11n.yaml")
-    began = time.monotonic()
+    meter = _Meter(options.batch)
+    model.add_callback("on_train_start", meter.start)
+    model.add_callback("on_train_batch_end", meter.step)
     model.train(
         data=str(_lay_out(options.work, data)),
         time=options.minutes / 60,
@@ -77,14 +79,31 @@ def main() -> None:
         verbose=False,
         project=str(options.work / "runs"),
     )
-    seconds = time.monotonic() - began
-    trainer = model.trainer
     Outcome(
-        seconds=seconds,
-        pictures=(trainer.epoch + 1) * len(data.train),
+        seconds=meter.seconds,
+        pictures=meter.pictures,
         parameters=sum(one.numel() for one in model.model.parameters()),
         predictions={sample.path: _find(model, sample.path) for sample in data.validation},
     ).write(options.output)
+
+
+class _Meter:
+    """Counts batches and the time from the first to the last, without the set-up before them."""
+
+    def __init__(self, batch: int) -> None:
+        self.batch = batch
+        self.pictures = 0
+        self.seconds = 0.0
+        self._began = 0.0
+
+    def start(self, _: object) -> None:
+        """The training begins."""
+        self._began = time.monotonic()
+
+    def step(self, _: object) -> None:
+        """One more batch is done."""
+        self.pictures += self.batch
+        self.seconds = time.monotonic() - self._began
 
 
 def _lay_out(work: Path, data: dataset.Data) -> Path:

@@ -1,0 +1,97 @@
+"""Each program runs to its figures in a small size; a missing peer is skipped with its reason."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import plan, render, train
+
+ROOT = Path(__file__).resolve().parents[2]
+
+needs_kubectl = pytest.mark.skipif(
+    not shutil.which("kubectl"), reason="install kubectl: https://kubernetes.io/docs/tasks/tools/"
+)
+needs_terraform = pytest.mark.skipif(
+    not shutil.which("terraform"),
+    reason="install terraform: https://developer.hashicorp.com/terraform/install",
+)
+needs_server = pytest.mark.skipif(not find_spec("fastapi"), reason="pip install 'corespec[local]'")
+needs_torch = pytest.mark.skipif(not find_spec("torchvision"), reason="pip install 'corespec[train]'")
+
+
+def run(program: Any, *arguments: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """Run a benchmark in this process and return its JSON."""
+    assert program.main([*arguments, "-o", "json"]) == 0
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document
+
+
+@needs_kubectl
+def test_render_counts_the_same_documents(capsys: pytest.CaptureFixture[str]) -> None:
+    """Both contenders write every executable, and there is a ratio."""
+    document = run(render, "--count", "5", "--repeats", "1", capsys=capsys)
+    assert [row["figures"]["documents"] for row in document["rows"]] == [5, 5, 5]
+    assert document["ratios"]["kustomize / corespec"] > 0
+
+
+def test_render_without_its_peer_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our own figures come all the same."""
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    document = run(render, "--count", "2", "--repeats", "1", capsys=capsys)
+    assert len(document["rows"]) == 2
+    assert "kubectl is not on PATH" in document["skipped"]["kubectl kustomize"]
+
+
+@needs_server
+@needs_terraform
+def test_plan_finds_nothing_to_do_on_both_sides(capsys: pytest.CaptureFixture[str]) -> None:
+    """A local AI Core with completed executions and Terraform's state are both converged."""
+    document = run(plan, "--count", "3", "--repeats", "1", capsys=capsys)
+    assert [row["name"] for row in document["rows"]] == ["corespec plan", "terraform plan"]
+    assert document["ratios"]["terraform / corespec"] > 0
+
+
+@needs_torch
+@pytest.mark.training
+def test_train_judges_a_peer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ssdlite takes a step or two on drawn counters, predicts, and is judged."""
+    monkeypatch.syspath_prepend(ROOT)
+    folder = tmp_path / "digits"
+    subprocess.run(
+        [sys.executable, "-m", "trainer", "draw-counters", str(folder), "--count", "10"], check=True, cwd=ROOT
+    )
+    size = ["--minutes", "0.001", "--batch", "2", "--threads", "1", "--train", "0.5", "--validation", "0.2"]
+    peer = "ssdlite320_mobilenet_v3_large"
+    document = run(train, "--data", str(folder), "--peers", peer, *size, capsys=capsys)
+    assert document["skipped"] == {}
+    (row,) = document["rows"]
+    assert row["name"] == peer
+    assert row["figures"]["images/s"] > 0
+    assert 0 <= row["figures"]["mAP"] <= row["figures"]["mAP50"] <= 1
+
+
+def test_train_refuses_a_peer_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    """The message names what there is."""
+    with pytest.raises(SystemExit):
+        train.main(["--data", "x", "--peers", "nobody"])
+    assert "nobody" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("program", [render, plan, train])
+def test_help_explains_the_ratio(program: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A figure that needs its source read is worth nothing."""
+    with pytest.raises(SystemExit):
+        program.main(["--help"])
+    assert "above 1" in capsys.readouterr().out
