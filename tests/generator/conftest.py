@@ -1,4 +1,6 @@
-"""What the tests of the generator share: miniature projects, and Git repositories that know no user and no network."""
+"""What the tests of the generator share: miniature projects, and Git repositories that know no user and no
+network.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ Git = Callable[..., str]
 
 @pytest.fixture
 def git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Git:
-    """Runs git in a folder, blind to this machine's configuration; `git(folder, "log")` returns what it printed."""
+    """Runs git in a folder, blind to this machine's configuration; `git(folder, "log")` returns what it
+    printed.
+    """
     for name in ("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL", "GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME", "EMAIL"):
         monkeypatch.delenv(name, raising=False)
     config = tmp_path / "gitconfig"

@@ -46,7 +46,9 @@ def extra(tmp_path: Path) -> Path:
 
 
 def test_object_detection_has_every_parameter_of_the_old_package(catalog: Mapping[str, Workflow]) -> None:
-    """With its default, except for the departures that workflow.yaml explains; its own names still are legal values."""
+    """With its default, except for the departures that workflow.yaml explains; its own names still are legal
+    values.
+    """
     parameters = catalog["object-detection-train"].parameters
     old = {name: item for name, item in parameters.items() if item.origin == "sap-cv 1.1.7"}
     defaults = {name: canonical(item, item.default) for name, item in old.items()}

@@ -66,7 +66,9 @@ def test_order_of_maps_does_not_matter(
 
 @given(st.dictionaries(words, words, min_size=1, max_size=4))
 def test_values_do_not_slip_between_parameters_and_inputs(values: dict[str, str]) -> None:
-    """The same pairs as parameters or as inputs are two configurations; so are the executable and the template."""
+    """The same pairs as parameters or as inputs are two configurations; so are the executable and the
+    template.
+    """
     as_parameters = configuration_fingerprint(executable="a", template="b", parameters=values, inputs={})
     as_inputs = configuration_fingerprint(executable="a", template="b", parameters={}, inputs=values)
     swapped = configuration_fingerprint(executable="b", template="a", parameters=values, inputs={})
@@ -82,7 +84,9 @@ def test_a_manifest_is_a_set_of_files(files: list[tuple[str, int, str]], random:
 
 
 def test_fingerprints_of_this_version_never_change() -> None:
-    """A change here renames every configuration of every user: raise HASH_VERSION and write a migration first."""
+    """A change here renames every configuration of every user: raise HASH_VERSION and write a migration
+    first.
+    """
     fingerprint = configuration_fingerprint(
         executable="digit-detection",
         template="0" * 64,

@@ -98,11 +98,6 @@ def test_numbers_survive_their_string(value: float) -> None:
     assert canonical(parameter("number"), text) == text
 
 
-@given(st.lists(st.text(max_size=5).filter(lambda text: "{{" not in text), max_size=5))
+@given(st.lists(st.text(st.characters(exclude_characters="{"), max_size=5), max_size=5))
 def test_lists_survive_their_string(value: list[str]) -> None:
-    try:
-        text = canonical(parameter("json"), value)
-    except UnfitValueError as error:
-        assert error.code == "template-expression"
-    else:
-        assert json.loads(text) == value
+    assert json.loads(canonical(parameter("json"), value)) == value

@@ -1,4 +1,4 @@
-"""Miniature projects: what is wrong is said exactly, what is right loads, and everything is said in one run."""
+"""Miniature projects: what is wrong is said exactly and in one run, what is right loads."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def test_no_diagnostic_repeats_a_secret(case: str) -> None:
 def test_resolve_finds_what_loading_without_a_catalogue_could_not(
     catalog: Mapping[str, Workflow], tmp_path: Path
 ) -> None:
-    """Parameters and inputs need the catalogue: `resolve` reports the same findings that `load_project` would."""
+    """Parameters and inputs need the catalogue: `resolve` reports the same findings that `load_project`
+    would.
+    """
     folder = TESTDATA / "invalid" / "wrong-parameters"
     project = load_project(folder)
     with pytest.raises(InputError) as caught:

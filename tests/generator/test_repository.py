@@ -1,4 +1,6 @@
-"""Git through real repositories on this machine: only named paths, no force, clear errors, no credentials in them."""
+"""Git through real repositories on this machine: only named paths, no force, clear errors, no credentials in
+them.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,7 @@ def advance(git: Git, remote: Path, tmp_path: Path) -> str:
 def test_publishing_commits_and_pushes_what_was_rendered_and_nothing_else(
     clone: Path, git: Git, tmp_path: Path
 ) -> None:
-    """Other changes stay as they were: staged ones staged, unstaged ones unstaged, untracked ones untracked."""
+    """Other changes stay as they were: staged, unstaged or untracked."""
     (clone / "staged").write_text("x")
     git(clone, "add", "staged")
     (clone / "specs/meter-reading.yaml").write_text("changed")
@@ -242,7 +244,9 @@ def test_no_error_and_no_repr_holds_a_credential(clone: Path, git: Git) -> None:
 def test_credentials_reach_git_through_its_helper_only(
     clone: Path, git: Git, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`git credential fill` under the repository's environment answers with them; no file and no argument holds them."""
+    """`git credential fill` under the repository's environment answers with them; no file and no argument
+    holds them.
+    """
     repository = GitRepository.open(clone, Credentials("me", "s3cret"))
     environment = repository._repo.git.environment()
     for name, value in environment.items():

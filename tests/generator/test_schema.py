@@ -52,7 +52,9 @@ def test_editors_mark_faults_of_shape(case: str, validator: Any) -> None:
 
 
 def test_every_key_and_parameter_is_described(catalog: Mapping[str, Workflow]) -> None:
-    """What an editor shows on hover: no property of any model is without words, and parameters name their default."""
+    """What an editor shows on hover: no property of any model is without words, and parameters name their
+    default.
+    """
     content = schema(catalog)
     for name, definition in content["definitions"].items():
         for key, field in definition.get("properties", {}).items():
