@@ -8,9 +8,12 @@ from pathlib import Path
 
 from corespec.errors import CommandError
 from generator.catalog import Workflow, load_catalog
+from generator.errors import InputError
 from generator.project import Project, load_project
 from generator.render import render
 from generator.spec.environment import Environment
+from generator.spec.parse import parse
+from generator.spec.reader import read
 from generator.spec.resolve import Resolved, resolve
 from reconciler.live import Execution
 from reconciler.session import Session, open_session
@@ -100,15 +103,28 @@ def latest_execution(opened: Session) -> Execution:
 
 
 def local_data(directory: Path, environment: str | None) -> Path:
-    """The local AI Core's data folder that the environment names; `.corespec/local` without a project."""
+    """The local AI Core's data folder that the environment names; `.corespec/local` without a project.
+
+    Only the environments are read, so that a scenario at fault keeps nobody from stopping a server.
+    """
     if environment is None and not (directory / "specs").is_dir():
         return directory.resolve() / ".corespec" / "local"
-    place = load(directory, environment, None)
-    data = place.environment.ai_core.data
-    if data is None:
-        connection = place.environment.ai_core.connection
+    root = project_root(directory)
+    environments = _environments(root)
+    place = environments[choose(environments, environment)]
+    if place.ai_core.data is None:
         raise CommandError(
-            f"environment `{place.name}` is not local: its connection is `{connection}`",
+            f"environment `{place.metadata.name}` is not local: its connection is `{place.ai_core.connection}`",
             remedy="Name a local one with -e, or a data folder with --data DIR.",
         )
-    return (place.project.root / data).resolve()
+    return (root / place.ai_core.data).resolve()
+
+
+def _environments(root: Path) -> dict[str, Environment]:
+    found: dict[str, Environment] = {}
+    for path in sorted((root / "specs" / "environments").glob("*.y*ml")):
+        parsed = parse(read(path.relative_to(root).as_posix(), path.read_bytes()), Environment)
+        if parsed.model is None:
+            raise InputError(parsed.diagnostics)
+        found[parsed.model.metadata.name] = parsed.model
+    return found

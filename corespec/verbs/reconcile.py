@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from pathlib import Path
+from time import sleep as pause
 from typing import Annotated
 
 import typer
@@ -51,7 +51,7 @@ def run(
             raise
         except families() as error:
             output.fail(explain(error), as_json=form is Format.JSON)
-        time.sleep(interval)
+        pause(interval)
 
 
 def _round(opened: Session, options: Options, form: Format) -> int:
