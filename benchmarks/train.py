@@ -2,8 +2,7 @@
 
 Each runs in a fresh process with the same number of threads and the same batch size; all are judged by the
 same code on the same validation pictures. Ours counts its evaluations on the way as training time, the peers
-have none. YOLO11n (Ultralytics, AGPL-3.0) is installed into an environment of its own below `.cache/` on first
-use.
+have none. YOLO11n (Ultralytics, AGPL-3.0) is installed into an environment of its own below `.cache/`.
 
 ratio of images/s = ours / peer; ratio of mAP = ours / peer: above 1 we are better.
 """

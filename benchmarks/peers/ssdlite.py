@@ -73,7 +73,7 @@ def _train(
         losses = model([picture for picture, _ in shown], [target for _, target in shown])
         loss = torch.stack(list(losses.values())).sum()
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 10.0)
         optimizer.step()
         seen += len(chosen)

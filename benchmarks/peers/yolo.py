@@ -57,7 +57,7 @@ def main() -> None:
 
     torch.set_num_threads(options.threads)
     suppression.install()
-    from ultralytics import YOLO
+    from ultralytics import YOLO  # type: ignore[import-not-found]
 
     data = dataset.read(options.data)
     model = YOLO("yolo11n.yaml")
