@@ -43,10 +43,7 @@ class Remote:
     password: str = field(default="", repr=False)
 
     def environment(self) -> dict[str, str]:
-        """Variables for `git`.
-
-        Nothing of the user's configuration, no prompt, the credentials for this URL only.
-        """
+        """Variables for `git`: no prompt, no credential helper, the credentials for this URL only."""
         settings = {"safe.directory": "*", "gc.auto": "0", "credential.helper": ""}
         if self.password and self.url.startswith(("http://", "https://")):
             pair = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
