@@ -6,7 +6,6 @@ without parsing SVG.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -123,7 +122,7 @@ def _axis(
 
 
 def _finite(series: Series) -> Series:
-    kept = tuple(point for point in series.points if all(math.isfinite(part) for part in point))
+    kept = tuple(point for point in series.points if all(map(scale.drawable, point)))
     return Series(series.name, tuple(sorted(kept)))
 
 

@@ -15,6 +15,7 @@ ALL_CLASSES = "mAP/allClasses"
 _CLASS_PREFIX = "mAP/"
 _SPLITS = ("test", "validation", "train", "")  # what a final figure is taken from, best first
 _HEADLINE = (ALL_CLASSES, "coco/mAP", "coco/mAP_50", "coco/mAP_75", "reading_accuracy", "loss")
+_SHARES = ("reading_accuracy", "accuracy", "precision", "recall", "F1")  # drawn against 0..1 like precision
 _NEUTRAL = ("learning_rate", "images_per_second")  # neither large nor small is an achievement of the model
 
 Key = tuple[str, str]  # metric name, data split
@@ -78,23 +79,24 @@ class ChartGroup:
 
 
 def chart_groups(values: Iterable[Metric]) -> tuple[ChartGroup, ...]:
-    """The charts of one execution: mAP over all classes, then each class, then everything else measured."""
+    """The charts of one execution: mAP over all classes, each class, other shares of 1, then the training."""
     series: dict[str, list[charts.Series]] = defaultdict(list)
     for (name, split), group in by_key(values).items():
         series[name].append(charts.Series(split or name, _points(group)))
     for lines in series.values():
-        lines.sort(
-            key=lambda line: -len(line.points)
-        )  # the curve takes the first style, the single test figure the next
+        lines.sort(key=lambda line: -len(line.points))  # the curve before the single test figure
     names = sorted(series, key=lambda name: _order((name, "")))
     classes = [name for name in names if is_class(name)]
     other = [name for name in names if name != ALL_CLASSES and not is_class(name)]
+    shares = [name for name in other if _bounds(name)]
+    training = [name for name in other if not _bounds(name)]
     groups = (
         ChartGroup(
             "Mean average precision", False, _draw(series, [ALL_CLASSES] if ALL_CLASSES in series else [])
         ),
         ChartGroup("Precision by class", True, _draw(series, classes, width=320, height=170)),
-        ChartGroup("Training", True, _draw(series, other, width=320, height=170)),
+        ChartGroup("Other measures of quality", True, _draw(series, shares, width=320, height=170)),
+        ChartGroup("Training", True, _draw(series, training, width=320, height=170)),
     )
     return tuple(group for group in groups if group.charts)
 
@@ -154,7 +156,7 @@ def _draw(
 
 
 def _bounds(name: str) -> tuple[float, float] | None:
-    return (0.0, 1.0) if name.startswith((_CLASS_PREFIX, "coco/")) or name == "reading_accuracy" else None
+    return (0.0, 1.0) if name.startswith((_CLASS_PREFIX, "coco/")) or name in _SHARES else None
 
 
 def _order(key: Key) -> tuple[int, int, tuple[tuple[int, int, str], ...], int]:

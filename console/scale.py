@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+LARGEST = 1e300  # beyond this, differences and margins would overflow
 _NICE_FACTORS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
@@ -26,12 +27,17 @@ class Linear:
         return self.start + share * (self.end - self.start)
 
 
+def drawable(value: float) -> bool:
+    """Whether a value has a place in a picture: NaN, infinities and absurdly large values have none."""
+    return abs(value) <= LARGEST
+
+
 def extent(values: Iterable[float]) -> tuple[float, float]:
-    """Smallest and largest finite value; (0, 1) where there is none, widened where all are equal."""
-    finite = [value for value in values if math.isfinite(value)]
-    if not finite:
+    """Smallest and largest drawable value; (0, 1) where there is none, widened where all are equal."""
+    shown = [value for value in values if drawable(value)]
+    if not shown:
         return 0.0, 1.0
-    low, high = min(finite), max(finite)
+    low, high = min(shown), max(shown)
     if low == high:
         margin = abs(low) / 2 or 0.5
         return low - margin, high + margin
@@ -42,7 +48,8 @@ def _round_up(rough: float) -> float:
     """The next round distance: 1, 2, 2.5 or 5 times a power of ten."""
     magnitude = 10.0 ** math.floor(math.log10(rough))
     return next(
-        (factor * magnitude for factor in _NICE_FACTORS if factor * magnitude >= rough), 10.0 * magnitude
+        (factor * magnitude for factor in LARGEST = 1e300  # beyond this, differences and margins would overflow
+_NICE_FACTORS if factor * magnitude >= rough), 10.0 * magnitude
     )
 
 

@@ -61,19 +61,16 @@ def test_headline_figures_come_first_and_classes_in_natural_order() -> None:
 
 
 def test_charts_are_grouped_as_a_person_reads_them() -> None:
-    """All classes, then each class, then how the training went."""
-    values = [
-        *series("loss", 1.0),
-        *series("mAP/7", 0.1),
-        *series("mAP/allClasses", 0.1),
-        *series("learning_rate", 0.1),
-    ]
+    """All classes, then each class, then other shares of 1, then how the training went."""
+    names = ("loss", "mAP/7", "reading_accuracy", "mAP/allClasses", "coco/mAP", "learning_rate")
+    values = [value for name in names for value in series(name, 0.1)]
     titles = [
         (group.title, [chart.title for chart in group.charts]) for group in metrics.chart_groups(values)
     ]
     assert titles == [
         ("Mean average precision", ["mAP/allClasses"]),
         ("Precision by class", ["mAP/7"]),
+        ("Other measures of quality", ["coco/mAP", "reading_accuracy"]),
         ("Training", ["loss", "learning_rate"]),
     ]
 
