@@ -48,8 +48,7 @@ def _round_up(rough: float) -> float:
     """The next round distance: 1, 2, 2.5 or 5 times a power of ten."""
     magnitude = 10.0 ** math.floor(math.log10(rough))
     return next(
-        (factor * magnitude for factor in LARGEST = 1e300  # beyond this, differences and margins would overflow
-_NICE_FACTORS if factor * magnitude >= rough), 10.0 * magnitude
+        (factor * magnitude for factor in _NICE_FACTORS if factor * magnitude >= rough), 10.0 * magnitude
     )
 
 
