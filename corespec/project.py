@@ -114,7 +114,7 @@ def local_data(directory: Path, environment: str | None) -> Path:
     place = environments[choose(environments, environment)]
     if place.ai_core.data is None:
         raise CommandError(
-            f"environment `{place.metadata.name}` is not local: its connection is `{place.ai_core.connection}`",
+            f"environment `{place.metadata.name}` is not local: its connection is {place.ai_core.connection}",
             remedy="Name a local one with -e, or a data folder with --data DIR.",
         )
     return (root / place.ai_core.data).resolve()

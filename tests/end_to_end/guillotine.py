@@ -22,6 +22,8 @@ from urllib.parse import urlsplit
 from corespec.__main__ import main
 
 _HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "content-length", "host"})
+#: Exit code of a client that was killed.
+KILLED = -signal.SIGKILL
 #: One clean process that has loaded everything once; each client is forked from it.
 _SPAWN = multiprocessing.get_context("forkserver")
 _SPAWN.set_forkserver_preload(["corespec.verbs.apply", "reconciler.session"])
@@ -40,6 +42,7 @@ class Guillotine:
         address = f"127.0.0.1:{self._server.server_address[1]}"
         self.key = folder / "key.json"
         self.key.write_text(json.dumps(original).replace(url.netloc, address))
+        self.passed = 0  #: requests passed on since the last `run` began
         self._gate = threading.Lock()
         self._victim: int | None = None
         self._left = 0
@@ -50,7 +53,7 @@ class Guillotine:
         self._server.server_close()
 
     def run(self, arguments: Sequence[str], spare: int | None = None) -> int:
-        """Run the command line in a process of its own and return its exit code, -9 when it was killed.
+        """Run the command line in a process of its own and return its exit code, KILLED when it was.
 
         After `spare` requests it is killed; None lets it live.
         """
@@ -59,6 +62,7 @@ class Guillotine:
         process.start()
         with self._gate:
             self._victim, self._left = (process.pid, spare) if spare is not None else (None, 0)
+            self.passed = 0
         start.set()
         process.join()
         code = process.exitcode
@@ -68,10 +72,9 @@ class Guillotine:
     def passes(self) -> bool:
         """Whether a request may pass; kills the client when it may not."""
         with self._gate:
-            if self._victim is None:
-                return True
-            if self._left > 0:
+            if self._victim is None or self._left > 0:
                 self._left -= 1
+                self.passed += 1
                 return True
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._victim, signal.SIGKILL)
