@@ -1,7 +1,7 @@
 """Walk the stages of a plan. What the plan printed is what happens, in that order, and nothing else.
 
-Every create is observed-absent -> create -> on doubt look again (`retry.ensure`), so that an apply which was killed
-anywhere can simply be run again.
+Every create is observed-absent -> create -> on doubt look again (`retry.ensure`), so that an apply which
+was killed anywhere can simply be run again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from reconciler.aicore import AICoreWriter
 from reconciler.clock import Clock
 from reconciler.dataset import DatasetManifest
 from reconciler.desired import Desired, DesiredConfiguration, DesiredDataset, DesiredExecution
-from reconciler.errors import AmbiguousError, ConflictError, NotFoundError, PolicyError, StaleRenderError
+from reconciler.errors import ConflictError, NotFoundError, PolicyError, StaleRenderError, TransientError
 from reconciler.events import Emitter, EventKind
 from reconciler.live import Live
 from reconciler.objectstore import ObjectStore, UploadProgress, upload
@@ -70,8 +70,9 @@ def apply(
 ) -> Outcome:
     """Carry out `plan`, which was made from `desired` and `live`.
 
-    Raises ConflictError or PolicyError (the plan's errors) and StaleRenderError before any request; later whatever
-    the port, the stores and the sync raise. What was done until then stays, and the next apply goes on from there.
+    Raises ConflictError or PolicyError (the plan's errors) and StaleRenderError before any request; later
+    whatever the port, the stores and the sync raise. What was done until then stays, and the next apply
+    goes on from there.
     """
     refuse(plan)
     return _Apply(desired, live, aicore, place, emit).run(plan)
@@ -230,6 +231,6 @@ class _Apply:
 
     def _stop(self, change: Change) -> str:
         # The next observation shows whether it was heard; asking twice does no harm.
-        with contextlib.suppress(AmbiguousError, NotFoundError):
+        with contextlib.suppress(TransientError, NotFoundError):
             self.aicore.stop_execution(change.name)
         return change.name

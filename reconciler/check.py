@@ -75,7 +75,7 @@ def _check(
 
 
 def run_checks(todo: Sequence[Check], cache: Path) -> tuple[Problem, ...]:
-    """Run every check; returns warnings. Raises DatasetError naming each bad file of the first bad dataset."""
+    """Run every check; returns warnings. Raises DatasetError with each bad file of the first bad dataset."""
     warnings: list[Problem] = []
     for check in todo:
         mark = cache / "checks" / check.key
@@ -120,7 +120,8 @@ def _could_not_run(check: Check, why: str) -> Problem:
         check.address,
         "unchecked",
         f"the dataset was not checked: {why}",
-        "Install what the checker needs (pip install 'corespec[train]'); a bad file will show only in the training.",
+        "Install what the checker needs (pip install 'corespec[train]'); "
+        "until then a bad file shows only in the training.",
     )
 
 

@@ -1,7 +1,7 @@
 """From an environment to a client of the official SDK.
 
-A service key is handed to the SDK as arguments: never through os.environ, where child processes would inherit it,
-and where a key of another place would silently win over the profile that the environment names.
+A service key is handed to the SDK as arguments: never through os.environ, where child processes would
+inherit it, and where a key of another place would silently win over the profile that the environment names.
 """
 
 from __future__ import annotations

@@ -128,8 +128,8 @@ def desired(
 ) -> Desired:
     """Bring specs, templates and data together.
 
-    `datasets` is keyed `<scenario>/<dataset>`. `repository_url`: the environment's git.url with its `${…}` resolved
-    and relative paths made absolute, as AI Core shall see it.
+    `datasets` is keyed `<scenario>/<dataset>`. `repository_url`: the environment's git.url with its `${…}`
+    resolved and relative paths made absolute, as AI Core shall see it.
     """
     environment = resolved.environment
     templates = {

@@ -1,4 +1,4 @@
-"""What happens during an apply, told through one callback; a terminal, a log and a test listen in the same way."""
+"""What happens during an apply, told through one callback to a terminal, a log or a test."""
 
 from __future__ import annotations
 

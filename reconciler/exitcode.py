@@ -1,7 +1,7 @@
 """The exit code of every verb, computed in one place.
 
-0 converged · 1 tool, network or API failure · 2 input rejected · 3 changes pending · 4 applied but not healthy ·
-5 lock held · 130 interrupted. What is worse wins: 130 > 1 > 2 > 5 > 4 > 3 > 0.
+0 converged · 1 tool, network or API failure · 2 input rejected · 3 changes pending · 4 applied but not
+healthy · 5 lock held · 130 interrupted. What is worse wins: 130 > 1 > 2 > 5 > 4 > 3 > 0.
 """
 
 from __future__ import annotations

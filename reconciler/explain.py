@@ -40,7 +40,7 @@ def predecessor(wanted: DesiredConfiguration, live: Live) -> Configuration | Non
 def differences(
     old: Configuration, wanted: DesiredConfiguration, template: Mapping[str, Any], live: Live
 ) -> tuple[FieldChange, ...]:
-    """Every field in which `wanted` differs from `old`: parameters, inputs, the template where Git still has it."""
+    """Every field in which `wanted` differs: parameters, inputs, the template where Git still has it."""
     before = {port: content_of(live.artifacts_by_id.get(id_), id_) for port, id_ in old.inputs.items()}
     after = {port: dataset.fingerprint[:SHORT] for port, dataset in wanted.inputs.items()}
     changes = [

@@ -20,7 +20,7 @@ def follow(
     until_first_ends: bool = False,
     poll_seconds: float = POLL_SECONDS,
 ) -> tuple[Progress, ...]:
-    """Watch executions (id -> address) until all have ended, or the first one has; returns those that ended."""
+    """Watch executions (id -> address) until all, or the first one, have ended; returns those."""
     ended: list[Progress] = []
     told: dict[str, Progress] = {}
     for look in watch(aicore, tuple(executions), clock, poll_seconds):

@@ -31,7 +31,7 @@ class Checkout:
         self._repository.fetch()
 
     def read(self, revision: str, path: str) -> bytes | None:
-        """Content at a revision that AI Core names; None where it names none, or one that is gone from Git."""
+        """Content at a revision that AI Core names; None where it names none, or one that Git has lost."""
         if revision in {"", "Unknown"}:
             return None
         try:

@@ -108,8 +108,8 @@ def runs(budget: RunBudget, executions: Sequence[Execution], now: datetime) -> R
     """Level-triggered: are `want` runs completed since `rerun_after`, and if not, what is to be done?
 
     * Runs under way count as pending success, whenever they were created.
-    * DEAD runs, and runs stopped after their timeout, use up the `retries`; then the execution is stalled and no
-      run is started until the spec changes.
+    * DEAD runs, and runs stopped after their timeout, use up the `retries`; then the execution is stalled
+      and no run is started until the spec changes.
     * A run that a person stopped suspends the execution: a new one starts only after `rerunAfter` is moved.
     """
     since = budget.rerun_after
@@ -174,8 +174,7 @@ def _stopped_late(timeout: timedelta | None, run: Execution) -> bool:
 def _why_stalled(failed: Sequence[Execution], budget: RunBudget) -> str:
     last = max(failed, key=lambda run: (run.created_at, run.id))
     said = f": {last.message}" if last.message else ""
-    runs_ = "run" if len(failed) == 1 else "runs"
-    return f"{len(failed)} {runs_} failed, {budget.retries} retries allowed; the last, {last.id}{said}"
+    return f"runs failed: {len(failed)}, retries allowed: {budget.retries}; the last, {last.id}{said}"
 
 
 def _attempt(failed: Sequence[Execution], budget: RunBudget) -> str:

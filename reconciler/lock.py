@@ -1,8 +1,8 @@
 """One writer per resource group on one host.
 
-The operating system's file lock decides, so a killed writer never leaves a lock behind. A record beside it names
-the holder for whoever has to wait; its token is compared again before each write, its expiry is renewed while the
-holder lives.
+The operating system's file lock decides, so a killed writer never leaves a lock behind. A record beside it
+names the holder for whoever has to wait; its token is compared again before each write, its expiry is
+renewed while the holder lives.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class FileLock:
         self.token = secrets.token_hex(16)
 
     def __enter__(self) -> Self:
-        """Raises LockHeldError naming the holder, InputRejectedError where no lock can be made: never without."""
+        """Raises LockHeldError naming the holder, InputRejectedError where no lock can be made."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=self._timeout, poll_interval=_POLL_SECONDS)

@@ -1,11 +1,12 @@
 """Where datasets are put for AI Core to read: `ai://<store>/<path>/<fingerprint12>`.
 
-A finished upload has a marker `<prefix>.manifest.json` *beside* its prefix, written last, so that what reads the
-folder sees data alone, and half an upload is never mistaken for a whole one.
+A finished upload has a marker `<prefix>.manifest.json` *beside* its prefix, written last, so that what
+reads the folder sees data alone, and half an upload is never mistaken for a whole one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -90,7 +91,8 @@ def upload(
 ) -> None:
     """Bring the dataset under `prefix`, skipping what lies there, and write the marker last.
 
-    May be interrupted at any point and called again. `progress` is called from several threads, one at a time.
+    May be interrupted at any point and called again. `progress` is called from several threads, one at a
+    time.
     """
     there = store.stored(prefix, manifest.files)
     missing = [file for file in manifest.files if file.path not in there]
@@ -161,7 +163,8 @@ class DirectoryStore:
         except OSError as error:
             raise self._unusable(error) from None
         finally:
-            waiting.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                waiting.unlink()
 
     def read(self, key: str) -> bytes | None:
         try:

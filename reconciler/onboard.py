@@ -1,4 +1,4 @@
-"""Objects of the tenant that an environment declares: created when absent, never changed, values never read back."""
+"""Objects of the tenant that an environment declares: created when absent, never changed or read back."""
 
 from __future__ import annotations
 

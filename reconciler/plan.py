@@ -20,7 +20,17 @@ from reconciler.desired import (
 )
 from reconciler.explain import differences, own_name, predecessor
 from reconciler.live import Application, Artifact, Configuration, Live, TemplateState
-from reconciler.plan_model import Action, Category, Change, FieldChange, Plan, Problem, Stage, StageName
+from reconciler.plan_model import (
+    Action,
+    Category,
+    Change,
+    FieldChange,
+    Plan,
+    Problem,
+    Stage,
+    StageName,
+    counted,
+)
 from reconciler.runs import plan_runs
 
 _NO_STATE = TemplateState(synced=False, published=False)
@@ -123,7 +133,7 @@ def _foreign(desired: Desired, live: Live) -> Iterator[Problem]:
 
 
 def find_application(want: Onboarding, applications: Iterable[Application]) -> Application | None:
-    """The application of that name; AI Core may put the tenant's id in front, and then path and branch decide."""
+    """The application of that name. AI Core may put the tenant's id in front: path and branch decide then."""
     exact = [a for a in applications if a.name == want.application]
     prefixed = [
         a
@@ -180,7 +190,8 @@ def _template_change(template: DesiredTemplate, action: Action, reason: str, cha
 def _uploads(desired: Desired, live: Live) -> Iterator[Change]:
     for dataset in desired.datasets:
         if f"{dataset.store}/{dataset.prefix}" not in live.complete_uploads:
-            reason = f"{dataset.files} files, {dataset.bytes} bytes are not in object store {dataset.store}"
+            size = f"{counted(dataset.files, 'file')}, {counted(dataset.bytes, 'byte')}"
+            reason = f"not in object store {dataset.store} yet: {size}"
             yield Change(dataset.address, Action.UPLOAD, Category.DATA, reason, dataset.url, subject=dataset)
 
 
@@ -226,7 +237,7 @@ def _why_new(old: Configuration | None, fields: tuple[FieldChange, ...]) -> str:
         return "no configuration of this name and content exists"
     if not fields:
         return f"the template differs from the one of {old.name}"
-    return f"differs from {old.name} in {', '.join(field.path for field in fields)}"
+    return f"differs from {old.name}"
 
 
 def _retired(desired: Desired, live: Live) -> Iterator[Change]:

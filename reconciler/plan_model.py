@@ -105,7 +105,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything between what is and what shall be. Only whole plans exist: an unreadable part raises instead."""
+    """All between what is and what shall be. Only whole plans exist: an unreadable part raises instead."""
 
     environment: str
     stages: tuple[Stage, ...] = ()
@@ -169,3 +169,8 @@ class Plan:
             "unhealthy": [p.document() for p in self.unhealthy],
             "plan_digest": self.digest,
         }
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -14,7 +14,7 @@ from generator.spec.environment import Policy
 from reconciler.desired import Desired, DesiredExecution
 from reconciler.health import Health, RunState, runs
 from reconciler.live import Configuration, Execution, Live
-from reconciler.plan_model import Action, Category, Change, Problem
+from reconciler.plan_model import Action, Category, Change, Problem, counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ def plan_runs(
             Problem(
                 "policy/maxLaunchesPerApply",
                 "policy",
-                f"the specs ask for {asked} new runs, and one apply may start {policy.max_launches_per_apply}",
+                f"the specs ask for {counted(asked, 'new run')}; "
+                f"one apply may start {policy.max_launches_per_apply}",
                 f"Look at the launches above; to allow them once, apply with --max-launches {asked}.",
             )
         )

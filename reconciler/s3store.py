@@ -34,8 +34,8 @@ class S3Store:
     """Objects below `bucket/path_prefix`.
 
     Content is recognised by size and by the `sha256` in the object's metadata, never by its ETag, which is no
-    digest where the bucket encrypts. Each request's body is signed with its SHA-256, so that the server itself
-    refuses what was damaged on the way, whichever checksum extensions it knows.
+    digest where the bucket encrypts. Each request's body is signed with its SHA-256, so that the server
+    itself refuses what was damaged on the way, whichever checksum extensions it knows.
     """
 
     workers = 16
@@ -84,7 +84,8 @@ class S3Store:
         self._call(
             lambda: self._client.upload_file(str(path), self._bucket, key, ExtraArgs=extra, Config=transfer)
         )
-        # boto3 reads the file itself, in parts and again on a retry: what it sent is known by the file not having moved.
+        # boto3 reads the file itself, in parts and again on a retry: what it sent is known by the file not
+        # having moved.
         if _identity(path, file, before) != before:
             self._call(lambda: self._client.delete_object(Bucket=self._bucket, Key=key))
             raise changed(file)

@@ -68,7 +68,8 @@ class View:
 class Session:
     """One environment of one project.
 
-    Methods raise generator.errors.InputError and reconciler.errors.ReconcilerError; each carries its exit code.
+    Methods raise generator.errors.InputError and reconciler.errors.ReconcilerError; each carries its exit
+    code.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
 """The wait for AI Core to sync the very templates that the configurations were planned with.
 
-AI Core binds a configuration to whatever template of that name it holds when the execution starts. So nothing is
-created before its application is Synced at a revision whose template bytes are the rendered ones.
+AI Core binds a configuration to whatever template of that name it holds when the execution starts. So
+nothing is created before its application is Synced at a revision whose template bytes are the rendered
+ones.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import timedelta
 from reconciler.aicore import AICoreWriter
 from reconciler.clock import Clock
 from reconciler.desired import DesiredTemplate
-from reconciler.errors import AmbiguousError, NotFoundError, NotHealthyError
+from reconciler.errors import NotFoundError, NotHealthyError, TransientError
 from reconciler.events import Emitter, EventKind
 from reconciler.health import Health
 from reconciler.health import application as application_health
@@ -38,8 +39,8 @@ def wait_for_templates(
 ) -> None:
     """Return once every template is synced; ask for a refresh first.
 
-    Raises NotHealthyError with AI Core's own message when it reports a failure of one of these templates, or after
-    `timeout`.
+    Raises NotHealthyError with AI Core's own message when it reports a failure of one of these templates,
+    or after `timeout`.
     """
     address = f"application/{application}"
     asked = clock.now()
@@ -71,7 +72,7 @@ def wait_for_templates(
 def _refresh(aicore: AICoreWriter, application: str) -> None:
     try:
         aicore.refresh_application(application)
-    except (AmbiguousError, NotFoundError):
+    except (TransientError, NotFoundError):
         return  # whether it was heard shows in the status; asking again does no harm
 
 
@@ -129,5 +130,6 @@ def _timeout(
     return NotHealthyError(
         f"AI Core has not synced {_names(missing)} within {int(timeout.total_seconds())} s "
         f"(application {application} {_what_for((), status).partition('; ')[2] or 'does not answer'}).{said}",
-        remedy="Check the application in AI Core: URL, credentials, path and branch; then run again. Nothing was created.",
+        remedy="Check the application in AI Core: URL, credentials, path and branch; then run again. "
+        "No configuration was created.",
     )

@@ -59,7 +59,7 @@ def _failed(status: str) -> bool:
 
 
 def past_templates(desired: Desired, live: Live, git: GitReader) -> dict[str, Mapping[str, Any]]:
-    """The templates with which the predecessors of changed configurations were made, where Git still has them.
+    """The templates of the predecessors of changed configurations, where Git still has them.
 
     A configuration's name vouches for its template: a revision is the right one when it gives that name.
     """

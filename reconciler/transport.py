@@ -2,7 +2,8 @@
 
 The SDK brings tokens, headers and its retry of reads. It is used through its `rest_client`, because
 
-* its list calls send `top` and `skip` without the `$` that the service expects, so its paging cannot be relied on;
+* its list calls send `top` and `skip` without the `$` that the service expects, so its paging cannot be
+  relied on;
 * it rewrites the keys of bodies and answers between snake_case and camelCase, user keys included;
 * its models reject answers with one field more or less than they know.
 
@@ -39,7 +40,10 @@ from reconciler.errors import (
     TransientError,
 )
 
-_CREDENTIALS_REMEDY = "Check the service key or profile named in the environment's aiCore section: client id, secret, URLs and resource group."
+_CREDENTIALS_REMEDY = (
+    "Check the service key or profile named in the environment's aiCore section: "
+    "client id, secret, URLs and resource group."
+)
 _AUTH_REFUSED = (
     AIAPIAuthenticatorInvalidRequestException,
     AIAPIAuthenticatorAuthorizationException,

@@ -1,4 +1,4 @@
-"""Everything one look at an environment needs, read afresh each time: specs, templates, data, Git, AI Core."""
+"""What one look at an environment needs, read afresh each time: specs, templates, data, stores."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from reconciler.plan_model import Action, Change, FieldChange, Plan, Problem
+from reconciler.plan_model import Action, Change, FieldChange, Plan, Problem, counted
 from reconciler.status import BEST_METRIC, Status, StatusRow
 from reconciler.watch import Progress
 
@@ -77,14 +77,11 @@ def summary(plan: Plan) -> str:
     counts = {action: n for action, n in plan.summary.items() if n and action != Action.RETIRE}
     retired = f" {plan.summary[Action.RETIRE]} retired." if plan.retired else ""
     if plan.errors:
-        return f"Plan for {plan.environment}: forbidden, see {_counted(len(plan.errors), 'error')} above."
+        return f"Plan for {plan.environment}: forbidden, see {counted(len(plan.errors), 'error')} above."
     if not counts:
         return f"Plan for {plan.environment}: nothing to do.{retired}"
-    return f"Plan for {plan.environment}: {', '.join(f'{n} to {action}' for action, n in counts.items())}.{retired}"
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+    todo = ", ".join(f"{n} to {action}" for action, n in counts.items())
+    return f"Plan for {plan.environment}: {todo}.{retired}"
 
 
 def status_text(status: Status) -> str:

@@ -1,7 +1,8 @@
 """AI Core in memory, at the level of the wire: what a pipe carries, without a network.
 
-It keeps the service's habits that matter here: names are not unique, executions start as UNKNOWN, a POST acts once
-for every time it is sent, and an application syncs only when it is asked to (or told so by the test).
+It keeps the service's habits that matter here: names are not unique, executions start as UNKNOWN, a POST
+acts once for every time it is sent, and an application syncs only when it is asked to (or told so by the
+test).
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ class FakeAICore:
     artifacts: list[dict[str, Any]] = field(default_factory=list)
     configurations: list[dict[str, Any]] = field(default_factory=list)
     executions: list[dict[str, Any]] = field(default_factory=list)
+    group_status: str = "PROVISIONED"
     requests: list[str] = field(default_factory=list)
     fault_at: int | None = None
     fault: Fault | None = None
@@ -157,7 +159,7 @@ class FakeAICore:
             collection, key = named[path]
             if body[key] in collection:
                 raise InputRejectedError(f"{body[key]} exists")
-            collection[body[key]] = record | {"status": "PROVISIONED", "repositoryUrl": "url"}
+            collection[body[key]] = record | {"status": self.group_status, "repositoryUrl": "url"}
         elif path == "/lm/artifacts":
             self.artifacts.append(record)
         elif path == "/lm/configurations":

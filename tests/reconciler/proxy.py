@@ -34,10 +34,10 @@ BREAKS = {
 
 @dataclass
 class Proxy:
-    """Relays to `target` (http://host:port). `decide(index, "METHOD path")` breaks a request; None lets it pass.
+    """Relays to `target` (http://host:port). `decide(index, "METHOD path")` may break a request.
 
-    Token requests always pass and are not counted. `after(index)` is called when the server has acted on a request
-    and before the client hears of it.
+    Token requests always pass and are not counted. `after(index)` is called when the server has acted on a
+    request and before the client hears of it.
     """
 
     target: str

@@ -56,7 +56,7 @@ def test_what_desktops_leave_behind_is_no_data(source: Path) -> None:
 
 
 def test_the_cache_saves_reading_and_its_loss_changes_nothing(source: Path, tmp_path: Path) -> None:
-    """A remembered hash is used (seen by planting a wrong one); deleting or damaging the cache is harmless."""
+    """A remembered hash is used (a planted wrong one shows it); deleting or damaging it is harmless."""
     cache, clock = tmp_path / "cache", FakeClock()
     for path in source.rglob("*"):
         os.utime(path, (1000, 1000))

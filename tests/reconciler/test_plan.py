@@ -85,7 +85,7 @@ def test_a_running_execution_is_no_change(tmp_path: Path) -> None:
 
 
 def test_a_changed_parameter_is_named_with_both_values(world: World) -> None:
-    """One new configuration, one launch, and the very field that differs; the old one is retired, not pending."""
+    """One new configuration, one launch, the very field that differs; the old one is retired, not pending."""
     world.change(desired([configuration(parameters={"rate": "0.2"})]))
     made = world.plan()
     assert _actions(made) == [
@@ -257,7 +257,7 @@ _VALUES = st.dictionaries(st.sampled_from(["rate", "steps", "seed"]), st.sampled
     )
 )
 def test_apply_then_plan_is_empty_whatever_the_specs_were(tmp_path_factory, history) -> None:  # type: ignore[no-untyped-def]
-    """A walk through arbitrary edits: after each apply nothing is left, and no content is ever created twice."""
+    """A walk through arbitrary edits: after each apply nothing is left, and no content is created twice."""
     world = World(tmp_path_factory.mktemp("walk"), desired())
     for name, values, content in history:
         data = dataset(content=content)

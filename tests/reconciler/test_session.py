@@ -104,7 +104,7 @@ def test_a_changed_template_is_explained_from_git(project: Project) -> None:
 
 
 def test_a_failing_execution_is_retried_and_then_stalled(project: Project, proxy: Proxy) -> None:
-    """retries: 1 means two runs; then exit code 4, the reason shown, and never again until the spec changes."""
+    """retries: 1 means two runs; then exit code 4, the reason, and never again until the spec changes."""
     project.edit("rate: 0.5", "mode: fail")
     result = project.session().apply(QUICK)
     assert result is not None
@@ -136,7 +136,7 @@ def test_too_many_launches_create_nothing(project: Project, proxy: Proxy) -> Non
     with pytest.raises(PolicyError, match="maxLaunchesPerApply"):
         project.session().apply(QUICK)
     assert proxy.writes == []
-    result = project.session().apply(Options(max_launches=4, sync_timeout=120))
+    result = project.session().apply(Options(max_launches=4, sync_timeout=36000))
     assert result is not None
     assert _kinds(result.applied).count("launch execution") == 4
     assert result.exit_code is ExitCode.CONVERGED
