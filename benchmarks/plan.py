@@ -44,19 +44,25 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--repeats", type=report.positive, default=3, help="plans of each; the fastest counts"
     )
+    parser.add_argument(
+        "--peer-minutes",
+        type=float,
+        default=30.0,
+        help="longest that one terraform command may take (default 30)",
+    )
     options = parser.parse_args(arguments)
-    report.show(measure(options.count, options.repeats), options.output)
+    report.show(measure(options.count, options.repeats, options.peer_minutes), options.output)
     return 0
 
 
-def measure(count: int, repeats: int) -> report.Report:
+def measure(count: int, repeats: int, peer_minutes: float) -> report.Report:
     """Fill both worlds in a temporary folder and time their plans."""
     made = report.Report("plan, nothing to do", {"objects": count, "repeats": repeats})
     with tempfile.TemporaryDirectory(prefix="corespec-bench-") as folder:
         ours = _ours(Path(folder) / "corespec", count, repeats)
         made.rows.append(report.Row("corespec plan", {"seconds": ours, "objects a second": 2 * count / ours}))
         try:
-            peer = _terraform(Path(folder) / "terraform", count, repeats)
+            peer = _terraform(Path(folder) / "terraform", count, repeats, peer_minutes)
         except report.PeerMissingError as missing:
             made.skipped["terraform plan"] = str(missing)
             return made
@@ -104,7 +110,7 @@ def _ours(root: Path, count: int, repeats: int) -> float:
         localserver.stop(data)
 
 
-def _terraform(root: Path, count: int, repeats: int) -> float:
+def _terraform(root: Path, count: int, repeats: int, minutes: float) -> float:
     terraform = shutil.which("terraform")
     if terraform is None:
         raise report.PeerMissingError(
@@ -118,7 +124,11 @@ def _terraform(root: Path, count: int, repeats: int) -> float:
 
     def run(*arguments: str) -> None:
         command = [terraform, *arguments, "-input=false", "-no-color"]
-        _call(command, cwd=root, env=environment)
+        try:
+            _call(command, cwd=root, env=environment, timeout=60 * minutes)
+        except subprocess.TimeoutExpired:
+            reason = f"`terraform {arguments[0]}` did not end within {minutes:g} minutes"
+            raise report.PeerMissingError(reason) from None
 
     run("init")
     run("apply", "-auto-approve")
@@ -133,10 +143,23 @@ def _git(*arguments: str, env: dict[str, str] | None = None) -> None:
     _call(["git", *arguments], env=env)
 
 
-def _call(command: list[str], *, cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
+def _call(
+    command: list[str],
+    *,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+    timeout: float | None = None,
+) -> None:
     """Run a command that must end with exit code 0; its output is shown only when it does not."""
     done = subprocess.run(
-        command, cwd=cwd, env=env, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=cwd,
+        env=env,
+        timeout=timeout,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     if done.returncode != _NOTHING_TO_DO:
         raise RuntimeError(
