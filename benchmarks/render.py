@@ -18,6 +18,8 @@ from pathlib import Path
 
 from benchmarks import projects, report
 
+_ROOT = Path(__file__).resolve().parents[1]
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark and print its report."""
@@ -116,7 +118,8 @@ def _kustomize(root: Path, stream: bytes) -> list[str]:
 def _time(command: list[str], repeats: int) -> tuple[float, bytes]:
     outputs: list[bytes] = []
     seconds = report.best_of(
-        repeats, lambda: outputs.append(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        repeats,
+        lambda: outputs.append(subprocess.run(command, cwd=_ROOT, check=True, stdout=subprocess.PIPE).stdout),
     )
     return seconds, outputs[-1]
 
