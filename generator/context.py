@@ -20,7 +20,7 @@ def header(source: str) -> str:
 
 
 def fill_text(executable: ResolvedExecutable, name: str, path: str) -> str:
-    """Fill one text of the executable's workflow.
+    """Fill one text of the executable's workflow with `values`.
 
     Raises InputError, at `path`, when the text names something that is not there.
     """

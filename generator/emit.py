@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 # Begins with a letter or slash, so it is no number and no indicator; blanks and colons only where more text
@@ -21,8 +21,10 @@ _SHORT_LIST = 20
 
 
 def emit(value: Any) -> str:
-    """A mapping or list as one YAML document that ends in a line feed."""
-    return "\n".join(_block(value, "")) + "\n"
+    """Dicts, lists and scalars as one YAML document that ends in a line feed."""
+    lines: list[str] = []
+    _block(value, "", lines)
+    return "\n".join(lines) + "\n"
 
 
 def quote(text: str) -> str:
@@ -33,12 +35,16 @@ def quote(text: str) -> str:
 
 def scalar(value: object) -> str:
     """A scalar on one line."""
-    if isinstance(value, str):
-        if _BARE.fullmatch(value) and value.casefold() not in _WORDS:
-            return value
-        readable = value.isprintable() and not {'"', "\\"}.isdisjoint(value)
-        return "'" + value.replace("'", "''") + "'" if readable else quote(value)
-    return json.dumps(value, allow_nan=False)
+    return _text(value) if isinstance(value, str) else json.dumps(value, allow_nan=False)
+
+
+@lru_cache(maxsize=4096)
+def _text(value: str) -> str:
+    """Text, bare or quoted; templates repeat the same words thousands of times."""
+    if _BARE.fullmatch(value) and value.casefold() not in _WORDS:
+        return value
+    readable = value.isprintable() and not {'"', "\\"}.isdisjoint(value)
+    return "'" + value.replace("'", "''") + "'" if readable else quote(value)
 
 
 def _escape(character: str) -> str:
@@ -48,51 +54,44 @@ def _escape(character: str) -> str:
     return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
 
 
-def _block(value: Any, indent: str) -> Iterator[str]:
-    if isinstance(value, Mapping) and value:
+def _block(value: Any, indent: str, lines: list[str]) -> None:
+    if isinstance(value, dict) and value:
         for key, item in value.items():
-            yield from _entry(f"{indent}{scalar(str(key))}:", item, indent)
-    elif _is_list(value) and value:
+            head = f"{indent}{scalar(str(key))}:"
+            if _is_short(item):
+                lines.append(f"{head} {_flow(item)}")
+            else:
+                lines.append(head)
+                _block(item, indent + "  ", lines)
+    elif isinstance(value, list) and value:
         for item in value:
-            yield from _item(item, indent)
+            _item(item, indent, lines)
     else:
-        yield indent + _flow(value)
+        lines.append(indent + _flow(value))
 
 
-def _entry(head: str, value: Any, indent: str) -> Iterator[str]:
-    if _is_short(value):
-        yield f"{head} {_flow(value)}"
-    else:
-        yield head
-        yield from _block(value, indent + "  ")
-
-
-def _item(value: Any, indent: str) -> Iterator[str]:
+def _item(value: Any, indent: str, lines: list[str]) -> None:
     """A list item; a nested block begins on the line of its dash."""
     if _is_short(value):
-        yield f"{indent}- {_flow(value)}"
+        lines.append(f"{indent}- {_flow(value)}")
         return
-    lines = _block(value, indent + "  ")
-    yield f"{indent}- {next(lines).lstrip(' ')}"
-    yield from lines
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    first = len(lines)
+    _block(value, indent + "  ", lines)
+    lines[first] = f"{indent}- {lines[first].lstrip(' ')}"
 
 
 def _is_short(value: Any) -> bool:
     """Scalars, empty collections and lists of a few words fit on one line."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return not value
-    if _is_list(value):
+    if isinstance(value, list):
         return all(isinstance(item, str) for item in value) and sum(map(len, value)) < _SHORT_LIST
     return True
 
 
 def _flow(value: Any) -> str:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return "{}"
-    if _is_list(value):
+    if isinstance(value, list):
         return "[" + ", ".join(map(quote, value)) + "]"
     return scalar(value)

@@ -78,8 +78,9 @@ def _problem(reference: str, workflow: list[str], view: View, template: Part) ->
 def _workflow_problem(rest: list[str], parameters: list[str]) -> str | None:
     kind, name = (rest[0] if rest else ""), ".".join(rest[1:])
     if kind == "parameters" and name:
-        unknown = f"names no parameter of the workflow; {did_you_mean(name, parameters)}"
-        return None if name in parameters else unknown
+        if name in parameters:
+            return None
+        return f"names no parameter of the workflow; {did_you_mean(name, parameters)}"
     if kind in {"labels", "annotations", "outputs", "parameters"} or (kind in _WORKFLOW_FIELDS and not name):
         return None
     return f"names nothing of the workflow; {did_you_mean(kind, [*_WORKFLOW_FIELDS, 'parameters'])}"
@@ -93,8 +94,9 @@ def _port_problem(side: str, rest: list[str], template: Part) -> str | None:
         return f"must go on with `{side}.parameters.` or `{side}.artifacts.`"
     parts = listed(template.value.get(side) or {}, template.where, kind)
     names = [str(part.value.get("name")) for part in parts]
-    unknown = f"names no {side[:-1]} of this template; {did_you_mean(name, names)}"
-    return None if name in names or not name else unknown
+    if name in names or not name:
+        return None
+    return f"names no {side[:-1]} of this template; {did_you_mean(name, names)}"
 
 
 def shell(view: View) -> Iterator[Finding]:
