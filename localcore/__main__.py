@@ -8,6 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from localcore.errors import LocalcoreError
+from localcore.home import Home
+from localcore.server import Options, default_max_running, serve
+
 EXIT_INPUT = 2
 
 
@@ -39,15 +43,6 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 after a stop on request, 2 with one line on stderr when the server cannot start."""
     options = _parser().parse_args(arguments)
-    try:
-        from localcore.engines.process import default_max_running
-        from localcore.server import Options, serve
-    except ImportError as error:
-        print(f"localcore: {error.name} is missing: pip install 'corespec[local]'", file=sys.stderr)
-        return EXIT_INPUT
-    from localcore.errors import LocalcoreError
-    from localcore.home import Home
-
     os.umask(0o077)
     try:
         serve(
@@ -60,6 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 keep_running=options.keep_running,
             )
         )
+    except ModuleNotFoundError as error:
+        print(f"localcore: {error.name} is missing: pip install 'corespec[local]'", file=sys.stderr)
+        return EXIT_INPUT
     except LocalcoreError as error:
         print(f"localcore: {error}", file=sys.stderr)
         return EXIT_INPUT

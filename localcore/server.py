@@ -12,17 +12,9 @@ import signal
 import socket
 from dataclasses import dataclass
 
-import uvicorn
-
 from localcore import auth
-from localcore.api.app import create_app
-from localcore.api.context import Services
-from localcore.api.requests import RequestLog
-from localcore.engines.process import ProcessEngine
 from localcore.errors import StartError
-from localcore.gitsync import GitSync
 from localcore.home import Home
-from localcore.store.store import Store
 
 HOST = "127.0.0.1"
 log = logging.getLogger(__name__)
@@ -38,6 +30,11 @@ class Options:
     max_running: int = 1
     grace: float = 10.0
     keep_running: bool = False
+
+
+def default_max_running() -> int:
+    """One execution at a time on a small machine; otherwise one per four cores."""
+    return max(1, (os.cpu_count() or 1) // 4)
 
 
 def listen(port: int) -> socket.socket:
@@ -80,6 +77,16 @@ def serve(options: Options) -> None:
 
 
 def _serve(options: Options, listener: socket.socket) -> None:
+    # Imported only now: a folder in use or a port taken is told at once, without the web framework.
+    import uvicorn
+
+    from localcore.api.app import create_app
+    from localcore.api.context import Services
+    from localcore.api.requests import RequestLog
+    from localcore.engines.process import ProcessEngine
+    from localcore.gitsync import GitSync
+    from localcore.store.store import Store
+
     home = options.home
     port = listener.getsockname()[1]
     url = f"http://{HOST}:{port}"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 import subprocess
 import threading
@@ -271,8 +270,3 @@ class ProcessEngine:
         self._stop(execution_id)
         child = self._children.get(execution_id)
         return self.workplace(execution_id).supervised() or (child is not None and child.poll() is None)
-
-
-def default_max_running() -> int:
-    """One at a time on a small machine; otherwise one per four cores."""
-    return max(1, (os.cpu_count() or 1) // 4)

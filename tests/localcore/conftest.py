@@ -282,9 +282,12 @@ def support() -> type[Support]:
 
 @pytest.fixture(scope="module")
 def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Core]:
-    """A server for a whole module; several executions at once, Git looked at on demand only."""
+    """A server for a whole module; several executions at once, Git looked at on demand only.
+
+    Its folder has a name that a shell would split, so every test of a workflow proves that none does.
+    """
     options = ("--max-running", "4", "--sync-interval", "3600")
-    found = Core(tmp_path_factory.mktemp("core") / "data", *options).start()
+    found = Core(tmp_path_factory.mktemp("core") / "core's data", *options).start()
     yield found
     found.terminate()
 

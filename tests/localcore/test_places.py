@@ -60,11 +60,16 @@ def _log(path: Path, count: int) -> list[str]:
     return times
 
 
+@pytest.fixture(scope="module")
+def long_log(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    path = tmp_path_factory.mktemp("log") / "long.jsonl"
+    return path, _log(path, 5000)
+
+
 @given(st.data())
-def test_log_ranges(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_log_ranges(long_log: tuple[Path, list[str]], data: st.DataObject) -> None:
     """Proves: in a log of many blocks any range, order and limit gives the lines a plain filter would."""
-    path = tmp_path_factory.getbasetemp() / "long.jsonl"
-    times = _log(path, 5000) if not path.exists() else [json.loads(line)["timestamp"] for line in path.open()]
+    path, times = long_log
     first, last = sorted(data.draw(st.tuples(st.integers(0, 4999), st.integers(0, 4999))))
     top, descending = data.draw(st.integers(1, 200)), data.draw(st.booleans())
     found = logfile.read(path, start=times[first], end=times[last], top=top, descending=descending)

@@ -59,31 +59,6 @@ def test_killed_server_loses_nothing(own_core: Any, running: str, gate: Path, su
     assert support.processes_of(running) == []
 
 
-def test_execution_that_ends_without_a_server(own_core: Any, running: str, gate: Path, support: Any) -> None:
-    """Proves: what ended while nobody looked is found by the next server."""
-    own_core.kill()
-    (own_core.data / "executions" / running / "job.json").write_text("{}")
-    gate.touch()
-    support.wait_for(lambda: not support.processes_of(running), what="the end of the containers")
-    own_core.start()
-    found = own_core.finished(running)
-    assert found.status in (Status.COMPLETED, Status.DEAD)
-    assert found.status_details["nodes"]
-
-
-def test_killed_supervisor_leaves_no_orphan(own_core: Any, running: str, support: Any) -> None:
-    """Proves.
-
-    When the supervisor dies its containers are killed and the execution is DEAD with the reason.
-    """
-    state = json.loads((own_core.data / "executions" / running / "state.json").read_text())
-    os.kill(state["pid"], signal.SIGKILL)
-    found = own_core.finished(running)
-    assert found.status == Status.DEAD
-    assert "supervisor" in found.status_message
-    assert support.processes_of(running) == []
-
-
 def test_killed_server_and_supervisor(own_core: Any, running: str, support: Any) -> None:
     """Proves: the same when both die, as in a crash of the machine's memory: the next server cleans up."""
     state = json.loads((own_core.data / "executions" / running / "state.json").read_text())
@@ -110,21 +85,6 @@ def test_shutdown_stops_what_runs(own_core: Any, running: str, support: Any) -> 
     assert "shut down" in found.status_message
 
 
-def test_shutdown_can_leave_it_running(own_core: Any, own_gitops: Any, support: Any, gate: Path) -> None:
-    own_core.options = (*own_core.options, "--keep-running")
-    line = f"while [ ! -e {gate} ]; do sleep 0.05; done"
-    own_gitops.write("templates/kept.yaml", support.template("kept", [support.shell("main", line)]))
-    own_core.start()
-    own_core.sync(own_gitops)
-    identifier = own_core.execute("kept")
-    support.wait_for(lambda: support.processes_of(identifier), what="the container")
-    own_core.terminate()
-    assert support.processes_of(identifier)
-    own_core.start()
-    gate.touch()
-    assert own_core.finished(identifier).status == Status.COMPLETED
-
-
 def test_one_at_a_time_in_order(own_core: Any, running: str, gate: Path) -> None:
     """Proves.
 
@@ -145,30 +105,9 @@ def test_one_at_a_time_in_order(own_core: Any, running: str, gate: Path) -> None
     assert client.execution.get(second).start_time is None
 
 
-def test_what_escapes_is_found(own_core: Any, own_gitops: Any, support: Any) -> None:
-    """Proves: a process that made its own session and outlived its container is killed with it."""
-    line = "setsid sleep 300 >/dev/null 2>&1 & echo started"
-    own_gitops.write("templates/daemon.yaml", support.template("daemon", [support.shell("main", line)]))
-    own_core.start()
-    own_core.sync(own_gitops)
-    found = own_core.finished(own_core.execute("daemon"))
-    assert found.status == Status.COMPLETED
-    assert support.processes_of(found.id) == []
-
-
 def _start(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "localcore", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-
-
-def test_second_server_is_refused(own_core: Any) -> None:
-    own_core.start()
-    done = _start("--data", str(own_core.data))
-    assert done.returncode == 2
-    assert done.stderr.startswith(
-        f"localcore: a local AI Core is already running on {own_core.data} at {own_core.url}"
-    )
-    assert len(done.stderr.splitlines()) == 1
 
 
 def test_port_in_use_is_one_line(tmp_path: Path) -> None:
@@ -180,35 +119,65 @@ def test_port_in_use_is_one_line(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_files_of_a_running_server(own_core: Any) -> None:
-    """Proves: the promised files, their contents and their modes."""
+def test_shutdown_can_leave_it_running(own_core: Any, own_gitops: Any, support: Any, gate: Path) -> None:
+    """Proves: with --keep-running it goes on, ends while nobody looks, and the next server finds how."""
+    own_core.options = (*own_core.options, "--keep-running")
+    line = f"while [ ! -e {gate} ]; do sleep 0.05; done"
+    own_gitops.write("templates/kept.yaml", support.template("kept", [support.shell("main", line)]))
     own_core.start()
-    record = json.loads((own_core.data / "localcore.pid").read_text())
-    assert record["pid"] == own_core.process.pid
-    assert record["url"] == own_core.url == f"http://127.0.0.1:{record['port']}"
-    assert (own_core.data / "service-key.json").stat().st_mode & 0o777 == 0o600
-    assert (own_core.data / "localcore.db").stat().st_mode & 0o077 == 0
-    assert (own_core.data / "objects" / "default").is_dir()
-    assert set(own_core.key) >= {"clientid", "clientsecret", "url", "serviceurls"}
+    own_core.sync(own_gitops)
+    identifier = own_core.execute("kept")
+    support.wait_for(lambda: support.processes_of(identifier), what="the container")
+    own_core.terminate()
+    assert support.processes_of(identifier)
+    gate.touch()
+    support.wait_for(lambda: not support.processes_of(identifier), what="the end of the container")
+    own_core.start()
+    assert own_core.finished(identifier).status == Status.COMPLETED
 
 
-def test_blanks_in_the_data_folder(tmp_path: Path, own_gitops: Any, support: Any) -> None:
-    """Proves: paths put into a shell line need no quoting, whatever the data folder is called."""
-    main = support.shell(
-        "main",
-        "cp -r /in /out",
-        inputs={"artifacts": [{"name": "data", "path": "/in"}]},
-        outputs={
-            "artifacts": [{"name": "copy", "globalName": "copy", "path": "/out", "archive": {"none": {}}}]
-        },
+def test_killed_supervisor_leaves_no_orphan(core: Any, gitops: Any, support: Any) -> None:
+    """Proves.
+
+    When the supervisor dies its containers are killed and the execution is DEAD with the reason.
+    """
+    gitops.write("templates/long.yaml", support.template("long", [support.shell("main", "sleep 300")]))
+    core.sync(gitops)
+    identifier = core.execute("long")
+    support.wait_for(lambda: support.processes_of(identifier), what="the container")
+    state = json.loads((core.data / "executions" / identifier / "state.json").read_text())
+    os.kill(state["pid"], signal.SIGKILL)
+    found = core.finished(identifier)
+    assert found.status == Status.DEAD
+    assert "supervisor" in found.status_message
+    assert support.processes_of(identifier) == []
+
+
+def test_what_escapes_is_found(core: Any, gitops: Any, support: Any) -> None:
+    """Proves: a process that made its own session and outlived its container is killed with it."""
+    line = "setsid sleep 300 >/dev/null 2>&1 & echo started"
+    gitops.write("templates/daemon.yaml", support.template("daemon", [support.shell("main", line)]))
+    core.sync(gitops)
+    found = core.finished(core.execute("daemon"))
+    assert found.status == Status.COMPLETED
+    assert support.processes_of(found.id) == []
+
+
+def test_files_of_a_running_server(core: Any) -> None:
+    """Proves: the promised files, their contents and modes.
+
+    A second server on the folder is refused in one line.
+    """
+    record = json.loads((core.data / "localcore.pid").read_text())
+    assert record["pid"] == core.process.pid
+    assert record["url"] == core.url == f"http://127.0.0.1:{record['port']}"
+    assert (core.data / "service-key.json").stat().st_mode & 0o777 == 0o600
+    assert (core.data / "localcore.db").stat().st_mode & 0o077 == 0
+    assert (core.data / "objects" / "default").is_dir()
+    assert set(core.key) >= {"clientid", "clientsecret", "url", "serviceurls"}
+    done = _start("--data", str(core.data))
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        f"localcore: a local AI Core is already running on {core.data} at {core.url}"
     )
-    own_gitops.write("templates/copy.yaml", support.template("copy", [main]))
-    core = support.Core(tmp_path / "my data's place").start()
-    try:
-        core.sync(own_gitops)
-        core.put("set/a b.txt", "hello")
-        found = core.finished(core.execute("copy", inputs={"data": "ai://default/set"}))
-        assert found.status == Status.COMPLETED, found.status_message
-        assert (core.data / "objects/default" / found.id / "copy/a b.txt").read_text() == "hello"
-    finally:
-        core.terminate()
+    assert len(done.stderr.splitlines()) == 1

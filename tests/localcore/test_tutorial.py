@@ -10,13 +10,16 @@ from ai_core_sdk.ai_core_v2_client import AICoreV2Client
 from ai_core_sdk.models import Artifact
 
 TRAIN = """
-    import datetime, os, pathlib from ai_core_sdk.models import Metric, MetricLabel from
-    ai_core_sdk.tracking import Tracking assert os.environ["TRAINER_BASE_LEARNING_RATE"] == "0.001" pictures
-    = sorted(path.name for path in pathlib.Path("/tmp/datain").iterdir()) print("pictures", pictures) for
-    step in (50, 100): now = datetime.datetime.now(datetime.timezone.utc)
-    Tracking().log_metrics([Metric("mAP/allClasses", step / 100, now, step, [MetricLabel("data_split",
-    "test")])]) pathlib.Path("/tmp/model").mkdir()
-    pathlib.Path("/tmp/model/model_final.pth").write_text("weights")
+import datetime, os, pathlib
+from ai_core_sdk.models import Metric, MetricLabel
+from ai_core_sdk.tracking import Tracking
+assert os.environ["TRAINER_BASE_LEARNING_RATE"] == "0.001"
+print("pictures", sorted(path.name for path in pathlib.Path("/tmp/datain").iterdir()))
+for step in (50, 100):
+    now, label = datetime.datetime.now(datetime.timezone.utc), MetricLabel("data_split", "test")
+    Tracking().log_metrics([Metric("mAP/allClasses", step / 100, now, step, [label])])
+pathlib.Path("/tmp/model").mkdir()
+pathlib.Path("/tmp/model/model_final.pth").write_text("weights")
 """
 
 
