@@ -60,10 +60,10 @@ class LastCheckpoint(Callback):
     """Writes ``last.ckpt`` now and then, whole or not at all; must be the last callback of the trainer."""
 
     def __init__(
-        self, path: Path, interval: float = INTERVAL, clock: Callable[[], float] = time.monotonic
+        self, path: Path, interval: float | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.path = path
-        self.interval = interval
+        self.interval = INTERVAL if interval is None else interval
         self.clock = clock
         self._written = 0.0
 
@@ -75,6 +75,15 @@ class LastCheckpoint(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        # An evaluation follows the last batch: a checkpoint before it would make a resumed run leave it out.
+        if not trainer.is_last_batch:
+            self._write_if_due(trainer)
+
+    @override
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._write_if_due(trainer)
+
+    def _write_if_due(self, trainer: Trainer) -> None:
         if self.clock() - self._written < self.interval:
             return
         partial = self.path.with_suffix(".partial")

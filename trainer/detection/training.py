@@ -74,22 +74,29 @@ class Training:
     def run(self) -> None:
         """Train, evaluate and write the model folder; sends what the tracker still holds, come what may."""
         try:
-            self._run()
+            with warnings.catch_warnings():
+                # Lightning counts the epochs of sized datasets; ours end when an evaluation is due.
+                warnings.filterwarnings("ignore", module="pytorch_lightning")
+                warnings.filterwarnings("ignore", message=".*num_workers.*")
+                warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+                trainer = self.fit()
+                self.finish(trainer)
         finally:
             self.tracker.close()
 
-    def _run(self) -> None:
+    def fit(self) -> lightning.Trainer:
+        """Train, from the checkpoint of an interrupted run if any; the module then holds the best weights."""
         self.folder.mkdir(parents=True, exist_ok=True)
         resume = self.work.open()
         self._announce(resume)
         trainer = self._trainer()
-        with warnings.catch_warnings():
-            # Lightning counts the epochs of sized datasets; ours end when an evaluation is due.
-            warnings.filterwarnings("ignore", module="pytorch_lightning")
-            warnings.filterwarnings("ignore", message=".*num_workers.*")
-            trainer.fit(self.module, datamodule=self.data, ckpt_path=resume, weights_only=True)
-            self._take_best_weights()
-            metrics = self._final_figures(trainer)
+        trainer.fit(self.module, datamodule=self.data, ckpt_path=resume, weights_only=True)
+        self._take_best_weights()
+        return trainer
+
+    def finish(self, trainer: lightning.Trainer) -> None:
+        """Evaluate the best weights, write the model folder and drop the checkpoints."""
+        metrics = self._final_figures(trainer)
         self.reporter.report("export", self.steps)
         self._write(metrics)
         self.work.remove()
@@ -130,7 +137,15 @@ class Training:
         ]
         if validating and self.parameters.early_stopping:
             patience = self.parameters.early_stopping_patience
-            callbacks.append(EarlyStopping("mAP/allClasses", mode="max", patience=patience, min_delta=1e-5))
+            callbacks.append(
+                EarlyStopping(
+                    "mAP/allClasses",
+                    mode="max",
+                    patience=patience,
+                    min_delta=1e-5,
+                    check_on_train_epoch_end=False,  # a resumed run may begin with the end of an epoch
+                )
+            )
         if validating:
             callbacks.append(best_checkpoint(self.work))
         callbacks.append(LastCheckpoint(self.work.last))

@@ -6,12 +6,15 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import torch
 from PIL import Image, ImageDraw
 
 from trainer.torchvision_remedy import ensure_torchvision
 
 # Lightning is imported by the test modules: what the training does first has to happen before that.
 ensure_torchvision()
+# These networks are tiny: a second thread costs more than it brings, the more so beside other work.
+torch.set_num_threads(1)
 
 COLOURS = {"1": (220, 60, 50), "2": (50, 190, 70), "3": (60, 90, 230)}
 

@@ -36,7 +36,7 @@ def test_an_epoch_ends_when_an_evaluation_is_due_and_the_next_goes_on() -> None:
     one = sampler(steps=25, frequency=0.4)
     assert len(list(one)) == 10
     one.first_step = lambda: 10
-    assert list(one)[0] == one.batch(10)
+    assert next(iter(one)) == one.batch(10)
     one.first_step = lambda: 20
     assert len(list(one)) == 5
 
