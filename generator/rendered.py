@@ -19,8 +19,18 @@ def write_rendered(root: Path, files: Mapping[str, bytes]) -> list[str]:
 
     A file is removed only when the manifest of the last run lists it and this run does not have it: what a
     person put beside it stays. The manifest is written last, so a run that dies is finished by the next.
-    Raises GeneratorError when a path would leave the project folder.
+    Raises GeneratorError when a path would leave the project folder, or cannot be written.
     """
+    try:
+        return _apply(root, files)
+    except OSError as error:
+        where = error.filename or root
+        raise GeneratorError(
+            f"{where} cannot be written ({error.strerror}); make room for it and render again"
+        ) from None
+
+
+def _apply(root: Path, files: Mapping[str, bytes]) -> list[str]:
     changed = {path for path, content in files.items() if _content(root, path) != content}
     stale = _stale(root, files)
     for path in sorted(changed, key=lambda item: (item.endswith("/manifest.json"), item)):

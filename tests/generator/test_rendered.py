@@ -76,6 +76,13 @@ def test_a_link_out_of_the_project_is_refused(tmp_path: Path) -> None:
     assert listing(elsewhere) == []
 
 
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """A file stands where a folder belongs."""
+    (tmp_path / "rendered").write_text("x")
+    with pytest.raises(GeneratorError, match=r"rendered.* cannot be written \("):
+        write_rendered(tmp_path, bundle(a="1\n"))
+
+
 def test_a_run_that_died_is_finished_by_the_next(tmp_path: Path) -> None:
     """The manifest is written last: with the old one still there, the stale file is found again."""
     write_rendered(tmp_path, bundle(a="1\n", b="2\n"))
