@@ -15,6 +15,17 @@ from localcore.server import Options, default_max_running, serve
 EXIT_INPUT = 2
 
 
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def _count(text: str) -> int:
+    return int(_positive(str(int(text))))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m localcore", description="An AI-Core-compatible server for one machine."
@@ -26,13 +37,13 @@ def _parser() -> argparse.ArgumentParser:
         "--port", type=int, metavar="N", help="port on 127.0.0.1 (default: that of the last run)"
     )
     parser.add_argument(
-        "--sync-interval", type=float, default=10.0, metavar="SECONDS", help="between looks at Git (10)"
+        "--sync-interval", type=_positive, default=10.0, metavar="SECONDS", help="between looks at Git (10)"
     )
     parser.add_argument(
-        "--max-running", type=int, metavar="N", help="executions at once (one per four cores)"
+        "--max-running", type=_count, metavar="N", help="executions at once (one per four cores)"
     )
     parser.add_argument(
-        "--grace", type=float, default=10.0, metavar="SECONDS", help="from SIGTERM to SIGKILL (10)"
+        "--grace", type=_positive, default=10.0, metavar="SECONDS", help="from SIGTERM to SIGKILL (10)"
     )
     parser.add_argument(
         "--keep-running", action="store_true", help="on SIGTERM leave running executions to the next server"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -111,6 +112,10 @@ class GitSync:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         with self._wake:
             self._ended = True
@@ -126,8 +131,11 @@ class GitSync:
         while not self._ended:
             with self._wake:
                 self._wanted = False
-            for application in self._store.admin.applications():
-                self.sync(application)
+            try:
+                for application in self._store.admin.applications():
+                    self.sync(application)
+            except sqlite3.Error:
+                log.exception("the sync could not do its round; it tries again")
             with self._wake:
                 self._wake.wait_for(lambda: self._wanted or self._ended, timeout=self._interval)
 

@@ -10,6 +10,7 @@ import logging.handlers
 import os
 import signal
 import socket
+import threading
 from dataclasses import dataclass
 
 from localcore import auth
@@ -51,12 +52,20 @@ def listen(port: int) -> socket.socket:
     return found
 
 
+def _thread_ended(ended: threading.ExceptHookArgs) -> None:
+    """An error nobody foresaw ended a thread: say so in the log; `/v2/lm/healthz` shows it too."""
+    name = ended.thread.name if ended.thread else "a thread"
+    trace = (ended.exc_type, ended.exc_value or ended.exc_type(), ended.exc_traceback)
+    log.critical("%s ended by an error", name, exc_info=trace)
+
+
 def start_logging(home: Home) -> None:
     """DIR/localcore.log: 3 files of 5 MB at most; requests are recorded elsewhere, secrets nowhere."""
     handler = logging.handlers.RotatingFileHandler(
         home.log, maxBytes=5_000_000, backupCount=2, encoding="utf-8"
     )
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    threading.excepthook = _thread_ended
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)

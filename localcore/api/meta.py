@@ -48,5 +48,9 @@ def versions(svc: Svc) -> dict[str, Any]:
 
 
 @router.get("/healthz")
-def healthz() -> dict[str, str]:
+def healthz(svc: Svc) -> dict[str, str]:
+    """READY as long as the engine and the Git sync are at work; why one ended is in the server's log."""
+    ended = [name for name, part in (("engine", svc.engine), ("Git sync", svc.sync)) if not part.alive]
+    if ended:
+        return {"status": "NOT READY", "message": f"the {' and the '.join(ended)} ended; restart the server"}
     return {"status": "READY", "message": "the local AI Core is ready"}

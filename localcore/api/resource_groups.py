@@ -70,5 +70,5 @@ def delete(svc: Svc, name: str) -> dict[str, Any]:
         raise ApiError(400, "The resource group 'default' cannot be deleted.")
     if svc.store.admin.group_in_use(name):
         raise ApiError(412, f"Resource group '{name}' has executions that have not ended; stop them first.")
-    svc.store.admin.delete_group(name)
+    svc.engine.forget(svc.store.admin.delete_group(name))
     return {"id": name, "message": "Resource group deletion scheduled"}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -61,12 +62,24 @@ class ProcessEngine:
 
     def _loop(self) -> None:
         while not self._ended:
-            busy = self.tick()
+            busy = self._try_tick()
             self._wake.wait(_TICK if busy else 2.0)
             self._wake.clear()
 
     def workplace(self, execution_id: str) -> Workplace:
         return Workplace(self._home.executions / execution_id)
+
+    def _try_tick(self) -> bool:
+        """A full disk or a locked database is a reason to try again, not to end."""
+        try:
+            return self.tick()
+        except (OSError, sqlite3.Error):
+            log.exception("the engine could not do its round; it tries again")
+            return True
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
 
     # deciding
 
@@ -231,6 +244,11 @@ class ProcessEngine:
         with self._lock:
             self._found(resource_group, execution_id, "DELETED")
             self._store.executions.delete(execution_id)
+            self.forget([execution_id])
+
+    def forget(self, execution_ids: list[str]) -> None:
+        """Remove the logs and files of executions that are no longer in the store."""
+        for execution_id in execution_ids:
             objectstores.remove(self.workplace(execution_id).folder)
 
     def _found(self, resource_group: str, execution_id: str, target: str) -> Row:

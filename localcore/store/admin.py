@@ -66,13 +66,15 @@ class Admin:
         )
         return self._db.count(sql, (identifier,)) > 0
 
-    def delete_group(self, identifier: str) -> bool:
-        """Remove the group and all that lies in it."""
+    def delete_group(self, identifier: str) -> list[str]:
+        """Remove the group and all that lies in it; returns the ids of its executions."""
         with self._db.write() as connection:
+            rows = self._db.all("SELECT id FROM executions WHERE resource_group = ?", (identifier,))
             for table in ("artifacts", "configurations", "executions", "metric_resources"):
                 connection.execute(f"DELETE FROM {table} WHERE resource_group = ?", (identifier,))  # noqa: S608
             connection.execute("DELETE FROM secrets WHERE scope = ?", (identifier,))
-            return connection.execute("DELETE FROM resource_groups WHERE id = ?", (identifier,)).rowcount == 1
+            connection.execute("DELETE FROM resource_groups WHERE id = ?", (identifier,))
+        return [row["id"] for row in rows]
 
     # repositories
 

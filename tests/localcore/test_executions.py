@@ -40,6 +40,8 @@ def synced(core: Any, gitops: Any, support: Any) -> None:
         ),
     ):
         gitops.write(f"templates/{name}.yaml", template(name, [first], parameters=parameters))
+    late = template("late-flow", [shell("main", "sleep 60")], activeDeadlineSeconds=0.3)
+    gitops.write("templates/late-flow.yaml", late)
     core.sync(gitops)
 
 
@@ -76,6 +78,7 @@ def test_dead_says_the_last_words(core: Any) -> None:
         ("unknown-tag", "cannot resolve {{workflow.parameters.missing}}"),
         ("required", "spec.arguments.word.value is required"),
         ("late", "active longer than its deadline of 0.3 s"),
+        ("late-flow", "the workflow was active longer than its activeDeadlineSeconds"),
         ("needs-data", "input artifact datain is not bound"),
     ],
 )

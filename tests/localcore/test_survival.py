@@ -181,3 +181,11 @@ def test_files_of_a_running_server(core: Any) -> None:
         f"localcore: a local AI Core is already running on {core.data} at {core.url}"
     )
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", ["--max-running=0", "--grace=-1", "--sync-interval=nan", "--port=x"])
+def test_bad_options(tmp_path: Path, option: str) -> None:
+    done = _start("--data", str(tmp_path / "data"), option)
+    assert done.returncode == 2
+    assert option.partition("=")[0] in done.stderr
+    assert not (tmp_path / "data").exists()
