@@ -26,7 +26,7 @@ _HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "content-length", "h
 KILLED = -signal.SIGKILL
 #: One clean process that has loaded everything once; each client is forked from it.
 _SPAWN = multiprocessing.get_context("forkserver")
-_SPAWN.set_forkserver_preload(["corespec.verbs.apply", "reconciler.session"])
+_SPAWN.set_forkserver_preload(["corespec.verbs.apply", "corespec.verbs.publish", "hera.workflows.models"])
 
 
 class Guillotine:
