@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
+# The only labels an executable shows (OpenAPI file, AiLabel); the others are AI Core's own business.
+_EXTERNAL = re.compile(r"ext\.ai\.sap\.com/")
 _SCENARIO = "scenarios.ai.sap.com/id"
 _VERSION = "ai.sap.com/version"
 
@@ -183,6 +185,6 @@ def read_executable(document: Any) -> Executable:
         parameters=_parameters(spec),
         inputs=inputs,
         outputs=outputs,
-        labels=tuple({"key": key, "value": value} for key, value in sorted(labels.items())),
+        labels=tuple({"key": key, "value": labels[key]} for key in sorted(labels) if _EXTERNAL.match(key)),
         template=top,
     )
