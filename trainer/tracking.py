@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import requests
-from ai_api_client_sdk.exception import AIAPIClientSDKException
+from ai_api_client_sdk.exception import AIAPIServerException
 from ai_core_sdk.models import Metric, MetricCustomInfo, MetricLabel
 from ai_core_sdk.tracking import Tracking
 
@@ -71,7 +71,7 @@ class Tracker:
     ``TRANSIENT`` for what may. With ``send`` None everything is swallowed.
     """
 
-    TRANSIENT = (requests.RequestException, AIAPIClientSDKException, OSError)
+    TRANSIENT = (requests.RequestException, AIAPIServerException, OSError)
 
     def __init__(
         self, send: Send | None, *, batch: int = 100, first_pause: float = 0.5, longest_pause: float = 15.0
@@ -231,7 +231,7 @@ def _aicore_sender() -> Send:
         custom_info = [MetricCustomInfo(name=name, value=value) for name, value in notes.items()]
         try:
             tracking.modify(metrics=list(metrics), custom_info=custom_info)
-        except AIAPIClientSDKException as error:
+        except AIAPIServerException as error:
             if error.status_code in (400, 413, 422):
                 raise RefusedError(str(error)) from error
             raise

@@ -19,7 +19,10 @@ from typing_extensions import override
 logger = logging.getLogger(__name__)
 
 INTERVAL = 60.0
-"""Seconds between two checkpoints: what a killed run loses at most."""
+"""Seconds between two checkpoints: about what a killed run loses at most."""
+
+PATIENCE = 5
+"""Intervals after which a checkpoint is written even where it is inconvenient."""
 
 
 class WorkFolder:
@@ -75,16 +78,10 @@ class LastCheckpoint(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        # An evaluation follows the last batch: a checkpoint before it would make a resumed run leave it out.
-        if not trainer.is_last_batch:
-            self._write_if_due(trainer)
-
-    @override
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._write_if_due(trainer)
-
-    def _write_if_due(self, trainer: Trainer) -> None:
-        if self.clock() - self._written < self.interval:
+        waited = self.clock() - self._written
+        # An evaluation follows the last batch; a resumed run would leave it out, so the next batch is better,
+        # unless every batch is a last one.
+        if waited < self.interval or (trainer.is_last_batch and waited < PATIENCE * self.interval):
             return
         partial = self.path.with_suffix(".partial")
         trainer.save_checkpoint(partial)
