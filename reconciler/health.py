@@ -118,7 +118,9 @@ def runs(budget: RunBudget, executions: Sequence[Execution], now: datetime) -> R
     counted = [run for run in executions if since is None or run.created_at >= since]
     latest = max(counted or executions, key=lambda run: (run.created_at, run.id), default=None)
     active = [run for run in executions if run.active]
-    overdue = tuple(run for run in active if _longer_than(budget.timeout, run, now))
+    # AI Core refuses to stop what it has not begun to schedule (UNKNOWN).
+    scheduled = [run for run in active if run.status in {"RUNNING", "PENDING"}]
+    overdue = tuple(run for run in scheduled if _longer_than(budget.timeout, run, now))
     completed = sum(run.status == "COMPLETED" for run in counted)
     timed_out = [
         run for run in counted if run.status in STOPPED_STATES and _stopped_late(budget.timeout, run)
@@ -140,9 +142,7 @@ def runs(budget: RunBudget, executions: Sequence[Execution], now: datetime) -> R
     if len(failed) > budget.retries:
         return state(Health.DEGRADED, Reason.STALLED, _why_stalled(failed, budget))
     if stopped and missing <= len(stopped):
-        return state(
-            Health.SUSPENDED, Reason.STOPPED_BY_HAND, "set rerunAfter (corespec rerun) to start it again"
-        )
+        return state(Health.SUSPENDED, Reason.STOPPED_BY_HAND, "set rerunAfter to start it again")
     launches = missing - len(stopped)
     if failed:
         return state(Health.PROGRESSING, Reason.RETRYING, _attempt(failed, budget), launches)

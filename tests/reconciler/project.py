@@ -37,7 +37,7 @@ git: {{url: {origin}, repository: {name}-git, application: {name}-app, publish: 
 
 
 class QuickClock:
-    """The machine's clock, on which waiting costs a twentieth of the time, and never a quarter of a second."""
+    """The machine's clock, on which waiting costs a twentieth of the time."""
 
     def __init__(self) -> None:
         self._skipped = timedelta()
