@@ -86,6 +86,15 @@ class Home:
         record = {"pid": os.getpid(), "port": port, "started": clock.now(), "url": url}
         write_json(self.pid, record, mode=0o644)
 
+    def _link(self) -> Path:
+        digest = hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"localcore-{os.getuid()}-{digest}"
+
+    def drop_link(self) -> None:
+        """Remove the link that `shell_safe_root` may have made; once nothing runs, nobody needs it."""
+        if self._link().is_symlink():
+            self._link().unlink()
+
     def shell_safe_root(self) -> Path:
         """The data folder under a name that needs no quoting in a shell line.
 
@@ -95,8 +104,7 @@ class Home:
         root = self.root.resolve()
         if set(str(root)) <= _SHELL_SAFE:
             return root
-        digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
-        link = Path(tempfile.gettempdir()) / f"localcore-{os.getuid()}-{digest}"
+        link = self._link()
         try:
             link.symlink_to(root)
         except FileExistsError:

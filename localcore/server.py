@@ -122,6 +122,8 @@ def _serve(options: Options, listener: socket.socket) -> None:
     finally:
         sync.stop()
         engine.shutdown(keep_running=options.keep_running)
+        if not options.keep_running:
+            home.drop_link()
         home.pid.unlink(missing_ok=True)
         store.close()
         log.info("ended")

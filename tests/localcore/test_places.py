@@ -183,7 +183,9 @@ def test_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert " " not in str(link)
     assert link.resolve() == home.root
     assert home.shell_safe_root() == link
-    link.unlink()
+    home.drop_link()
+    assert not link.is_symlink()
+    home.drop_link()
     link.symlink_to(tmp_path)
     with pytest.raises(StartError, match="stands in the way"):
         home.shell_safe_root()
