@@ -71,6 +71,13 @@ class Change:
     fields: tuple[FieldChange, ...] = ()
     subject: Any = field(default=None, repr=False, compare=False)
 
+    @property
+    def deed(self) -> tuple[str, str, str, tuple[tuple[str, str | None, str | None], ...]]:
+        """What is done, whatever the reason; a run that is held back is still the same run."""
+        action = Action.LAUNCH if self.action is Action.WAIT else self.action
+        fields = tuple((f.path, f.before, f.after) for f in self.fields)
+        return (self.address, action.value, self.name, fields)
+
     def document(self) -> dict[str, Any]:
         return {
             "address": self.address,
@@ -141,9 +148,16 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of what the plan would do: a reviewed plan and a repeated one can be compared."""
-        content = [self.environment, [(s.name.value, [c.document() for c in s.changes]) for s in self.stages]]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        """SHA-256 (hex) of what the plan would do, reasons aside: plans can be compared across time."""
+        content = [self.environment, [change.deed for change in self.changes]]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def within(self, shown: Plan) -> bool:
+        """Whether this plan does nothing that `shown` did not.
+
+        AI Core moves on while a person reads: a sync ends, a slot becomes free. That needs no second look.
+        """
+        return {change.deed for change in self.changes} <= {change.deed for change in shown.changes}
 
     @property
     def exit_code(self) -> ExitCode:

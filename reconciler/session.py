@@ -294,7 +294,7 @@ class _Rounds:
     def _begin(self, now: Plan, shown: Plan | None) -> None:
         self._first = now
         refuse(now)
-        if shown is not None and shown.digest != now.digest:
+        if shown is not None and not now.within(shown):
             raise InputRejectedError(
                 "The plan has changed since it was shown: specs, data or AI Core have moved on.",
                 remedy="Run again and look at the new plan.",

@@ -271,3 +271,23 @@ def test_apply_then_plan_is_empty_whatever_the_specs_were(tmp_path_factory, hist
     urls = [a["url"] for a in world.server.artifacts]
     assert len(urls) == len(set(urls))
     assert at_rest(world)[0] == ["gitops"]
+
+
+def test_what_was_confirmed_covers_what_ai_core_has_done_meanwhile(tmp_path: Path) -> None:
+    """A sync that ended and a slot that became free need no second look; another configuration does."""
+    sweep = [configuration(f"sweep-{n}", {"rate": str(n)}) for n in range(3)]
+    world = World(tmp_path, desired(sweep), policy=POLICY)
+    shown = world.plan()
+    world.policy = Policy(max_launches_per_apply=3, max_concurrent=3)
+    world.server.applications["meter-app"] = {
+        "applicationName": "meter-app",
+        "repositoryUrl": "url",
+        "path": "rendered/local/templates",
+        "revision": "main",
+    }
+    world.server.synced["meter-app"] = world.server.head
+    now = world.plan()
+    assert now.digest != shown.digest
+    assert now.within(shown)
+    world.change(desired([*sweep, configuration("more")]))
+    assert not world.plan().within(shown)
