@@ -37,7 +37,7 @@ class Service:
                 self.end_headers()
                 service.asked.release()
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, *args: Any) -> None:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -157,6 +157,11 @@ class CompactDetector(nn.Module):
         # One point in a hundred is an object at the start (arXiv 1708.02002): the first losses stay small.
         assert self.classify.bias is not None
         nn.init.constant_(self.classify.bias, math.log(0.01 / 0.99))
+        # Boxes of about three strides at the start: an even distribution would predict eleven, which overlaps
+        # small objects too little for the assignment to tell a good point from a bad one.
+        assert self.locate.bias is not None
+        with torch.no_grad():
+            self.locate.bias.copy_(torch.arange(config.bins).mul(-0.5).repeat(4))
 
     def forward(self, pictures: Tensor) -> Predictions:
         maps = self.pyramid(self.backbone((pictures - self.mean) * self.scale))

@@ -7,7 +7,6 @@ import json
 import logging
 import warnings
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as lightning
 import torch
@@ -23,6 +22,7 @@ from trainer.detection.charts import draw_confusion, draw_curves, draw_samples
 from trainer.detection.checkpoints import LastCheckpoint, WorkFolder, best_checkpoint, load_checkpoint
 from trainer.detection.datamodule import DetectionData
 from trainer.detection.export import ModelCard, write_model
+from trainer.detection.hardware import choose_accelerator, choose_precision
 from trainer.detection.input_size import CPU_PIXELS, GPU_PIXELS, choose_input_size
 from trainer.detection.limits import BudgetLimit
 from trainer.detection.module import DetectionModule
@@ -56,8 +56,8 @@ class Training:
         self.fingerprint = dataset_fingerprint(dataset)
         self.work = WorkFolder(folder, _identity(parameters, self.fingerprint))
         self.tracker = tracker or connect(parameters.aicore_tracking)
-        self.accelerator = _accelerator(parameters.accelerator)
-        self.precision = _precision(parameters.precision, self.accelerator)
+        self.accelerator = choose_accelerator(parameters.accelerator)
+        self.precision = choose_precision(parameters.precision, self.accelerator)
         self.budget = Budget(parameters.maximum_training_steps, parameters.maximum_training_minutes * 60)
         lightning.seed_everything(parameters.seed, workers=True, verbose=False)
         self.size = choose_input_size(
@@ -265,26 +265,6 @@ def _identity(parameters: DetectionParameters, fingerprint: str) -> str:
 
 def _switch(value: Switch, automatic: bool) -> bool:
     return automatic if value == "auto" else value == "true"
-
-
-def _accelerator(wanted: str) -> str:
-    if wanted == "auto":
-        return "gpu" if torch.cuda.is_available() else "cpu"
-    if wanted == "gpu" and not torch.cuda.is_available():
-        raise ParameterError(["parameter accelerator: gpu, but torch finds no GPU here; use auto or cpu"])
-    if wanted == "mps" and not torch.backends.mps.is_available():
-        raise ParameterError(["parameter accelerator: mps, but this is no Apple GPU; use auto or cpu"])
-    return wanted
-
-
-def _precision(wanted: str, accelerator: str) -> Any:
-    """bfloat16 where the processor computes in it: on CPUs that have it, it more than doubles the speed."""
-    if wanted != "auto":
-        return {"32": "32-true", "bf16": "bf16-mixed"}[wanted]
-    if accelerator == "gpu":
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    able = torch.cpu.get_capabilities()
-    return "bf16-mixed" if able.get("avx512_bf16") or able.get("amx_bf16") else "32-true"
 
 
 def _load_weights(module: DetectionModule, path: Path) -> None:
