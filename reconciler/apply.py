@@ -17,7 +17,14 @@ from reconciler.aicore import AICoreWriter
 from reconciler.clock import Clock
 from reconciler.dataset import DatasetManifest
 from reconciler.desired import Desired, DesiredConfiguration, DesiredDataset, DesiredExecution
-from reconciler.errors import ConflictError, NotFoundError, PolicyError, StaleRenderError, TransientError
+from reconciler.errors import (
+    ConflictError,
+    NotFoundError,
+    PolicyError,
+    ReconcilerError,
+    StaleRenderError,
+    TransientError,
+)
 from reconciler.events import Emitter, EventKind
 from reconciler.live import Live
 from reconciler.objectstore import ObjectStore, UploadProgress, upload
@@ -124,10 +131,18 @@ class _Apply:
                 if change.action is Action.WAIT:
                     self.emit(EventKind.WAITING, change.address, change.reason)
                     continue
-                self.place.guard()
-                self.emit(EventKind.STARTED, change.address, change.reason, action=change.action.value)
-                self._done(change, steps[stage.name](change))
+                self._step(change, steps[stage.name])
         return Outcome(tuple(self.applied))
+
+    def _step(self, change: Change, step: Callable[[Change], str]) -> None:
+        self.place.guard()
+        self.emit(EventKind.STARTED, change.address, change.reason, action=change.action.value)
+        try:
+            id_ = step(change)
+        except ReconcilerError as error:
+            self.emit(EventKind.FAILED, change.address, error.message)
+            raise
+        self._done(change, id_)
 
     def _done(self, change: Change, id_: str) -> None:
         self.applied.append(Applied(change.address, change.action, id_))

@@ -21,6 +21,8 @@ from reconciler.errors import DatasetError
 from reconciler.files import write_atomically
 from reconciler.plan_model import Problem
 
+#: Code of the warning that a dataset could not be checked.
+UNCHECKED = "unchecked"
 _MOST_NAMED = 50
 _TIMEOUT_SECONDS = 1800
 #: Exit code of a checker that has found the data unusable.
@@ -118,7 +120,7 @@ def _report(output: str) -> Mapping[str, Any] | None:
 def _could_not_run(check: Check, why: str) -> Problem:
     return Problem(
         check.address,
-        "unchecked",
+        UNCHECKED,
         f"the dataset was not checked: {why}",
         "Install what the checker needs (pip install 'corespec[train]'); "
         "until then a bad file shows only in the training.",

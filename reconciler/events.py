@@ -18,6 +18,7 @@ LOG_BYTES = 2_000_000
 
 class EventKind(StrEnum):
     CHECKED = "checked"  #: a dataset has passed its check
+    WARNING = "warning"  #: something in the plan deserves a look
     STAGE = "stage"  #: a stage begins
     STARTED = "started"  #: a change begins
     UPLOADING = "uploading"  #: data: files_done, files, bytes_done, bytes
@@ -25,8 +26,7 @@ class EventKind(StrEnum):
     DONE = "done"  #: a change is in place; data: id
     RUNNING = "running"  #: progress of an execution; data: see `watch.Progress`
     ENDED = "ended"  #: an execution has ended; data: status
-    WARNING = "warning"
-    FAILED = "failed"
+    FAILED = "failed"  #: a change could not be made
 
 
 @dataclass(frozen=True, slots=True)

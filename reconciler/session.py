@@ -9,10 +9,11 @@ from pathlib import Path
 
 from reconciler.aicore import AICore
 from reconciler.apply import Applied, Outcome, Workplace, apply, refuse
+from reconciler.check import UNCHECKED
 from reconciler.clock import Clock, SystemClock
 from reconciler.connection import connect, connect_readonly, credentials
 from reconciler.errors import InputRejectedError
-from reconciler.events import Emitter, EventLog, Listener
+from reconciler.events import Emitter, EventKind, EventLog, Listener
 from reconciler.exitcode import ExitCode
 from reconciler.follow import follow
 from reconciler.gitops import Checkout
@@ -239,17 +240,21 @@ class _Rounds:
         last_digest = ""
         while True:
             view, outcome = self._round(shown)
-            stuck = view.plan.digest == last_digest
+            stuck = view.plan.digest == last_digest and not outcome.launched
             last_digest = view.plan.digest
             active = _active(view, outcome)
             if not self._options.wait or stuck or (not active and not outcome.applied):
                 break
             if active:
                 self._follow(view, active)
-        final = view if not outcome.applied else self._session.view(max_launches=self._options.max_launches)
+        if outcome.applied or view.plan.errors:  # errors here: the launches of this apply are used up
+            view = self._session.view(max_launches=self._options.max_launches)
+        return self._result(view)
+
+    def _result(self, final: View) -> Result:
         reader = connect_readonly(final.bench.environment, self._session.root, self._clock)
         return Result(
-            plan=self._first or view.plan,
+            plan=self._first or final.plan,
             applied=tuple(self._applied),
             ended=tuple(self._ended),
             final=final.plan,
@@ -274,7 +279,7 @@ class _Rounds:
             aicore = connect(bench.environment, root, self._clock)
             view = session._look(bench, git, aicore, self._launches_left(bench))
             if self._first is None:
-                self._begin(view.plan, shown)
+                self._begin(view, shown)
             elif view.plan.errors or view.plan.of(StageName.PUBLISH):
                 return view, Outcome()  # the launches of this apply are used up, or the branch has moved on
             workplace = Workplace(
@@ -291,8 +296,13 @@ class _Rounds:
         self._applied += outcome.applied
         return view, outcome
 
-    def _begin(self, now: Plan, shown: Plan | None) -> None:
-        self._first = now
+    def _begin(self, view: View, shown: Plan | None) -> None:
+        now = self._first = view.plan
+        unchecked = {problem.address for problem in now.warnings if problem.code == UNCHECKED}
+        for address in sorted({check.address for check in view.bench.checks(_unregistered(now))} - unchecked):
+            self._emit(EventKind.CHECKED, address, "every file of it can be used")
+        for problem in now.warnings:
+            self._emit(EventKind.WARNING, problem.address, problem.message)
         refuse(now)
         if shown is not None and not now.within(shown):
             raise InputRejectedError(

@@ -15,7 +15,7 @@ from generator.spec.environment import Environment, Git
 from generator.spec.environment import S3Store as S3Spec
 from generator.spec.references import SecretReference
 from generator.spec.resolve import Resolved, resolve
-from reconciler.check import checks, run_checks
+from reconciler.check import Check, checks, run_checks
 from reconciler.clock import Clock
 from reconciler.dataset import DatasetManifest, manifest
 from reconciler.desired import Desired, desired
@@ -42,12 +42,13 @@ class Bench:
     def environment(self) -> Environment:
         return self.resolved.environment
 
-    def check_datasets(self, wanted: frozenset[str]) -> tuple[Problem, ...]:
-        """Run the workflows' checkers on these datasets (`<scenario>/<dataset>`); returns warnings.
+    def checks(self, wanted: frozenset[str]) -> tuple[Check, ...]:
+        """What the workflows' checkers have to look at in these datasets (`<scenario>/<dataset>`)."""
+        return checks(self.resolved, self.manifests, wanted)
 
-        Raises DatasetError naming each bad file.
-        """
-        return run_checks(checks(self.resolved, self.manifests, wanted), self.root / WORK / "cache")
+    def check_datasets(self, wanted: frozenset[str]) -> tuple[Problem, ...]:
+        """Run the workflows' checkers; returns warnings. Raises DatasetError naming each bad file."""
+        return run_checks(self.checks(wanted), self.root / WORK / "cache")
 
 
 def read_specs(root: Path, environment: str, catalog: Sequence[Path]) -> Resolved:

@@ -45,7 +45,9 @@ def test_from_a_spec_to_a_completed_execution_and_then_rest(project: Project, pr
     assert result.exit_code is ExitCode.CONVERGED
     assert result.status.health is Health.HEALTHY
     assert [look.status for look in result.ended] == ["COMPLETED"]
-    assert {EventKind.STAGE, EventKind.UPLOADING, EventKind.DONE, EventKind.ENDED} <= {e.kind for e in events}
+    assert {EventKind.CHECKED, EventKind.STAGE, EventKind.UPLOADING, EventKind.DONE, EventKind.ENDED} <= {
+        e.kind for e in events
+    }
     log = (project.clone / ".corespec" / "events.jsonl").read_text().splitlines()
     assert json.loads(log[-1])["kind"] == "ended"
     before = list(proxy.writes)
@@ -104,12 +106,13 @@ def test_a_changed_template_is_explained_from_git(project: Project) -> None:
 
 
 def test_a_failing_execution_is_retried_and_then_stalled(project: Project, proxy: Proxy) -> None:
-    """retries: 1 means two runs; then exit code 4, the reason, and never again until the spec changes."""
+    """retries: 2 means three runs; then exit code 4, the reason, and never again until the spec changes."""
+    project.edit("retries: 1", "retries: 2")
     project.edit("rate: 0.5", "mode: fail")
     result = project.session().apply(QUICK)
     assert result is not None
     assert result.exit_code is ExitCode.NOT_HEALTHY
-    assert _kinds(result.applied).count("launch execution") == 2
+    assert _kinds(result.applied).count("launch execution") == 3
     assert result.status.health is Health.DEGRADED
     assert any("told to fail" in problem.message for problem in result.final.unhealthy)
     before = list(proxy.writes)
@@ -117,6 +120,16 @@ def test_a_failing_execution_is_retried_and_then_stalled(project: Project, proxy
     assert again is not None
     assert again.exit_code is ExitCode.NOT_HEALTHY
     assert proxy.writes == before
+
+
+def test_retries_never_exceed_the_launches_of_one_apply(project: Project, proxy: Proxy) -> None:
+    """The limit holds for the whole apply, waiting included; what is left stays pending for the next one."""
+    project.edit("retries: 1", "retries: 9")
+    project.edit("rate: 0.5", "mode: fail")
+    result = project.session().apply(QUICK)
+    assert result is not None
+    assert _kinds(result.applied).count("launch execution") == 3
+    assert result.exit_code is ExitCode.PENDING
 
 
 def test_a_bad_dataset_creates_nothing(project: Project, proxy: Proxy) -> None:
