@@ -6,7 +6,7 @@ DATA ?=
 VENV := .venv
 BIN := $(VENV)/bin
 USE := train,local,console,kubernetes
-PYTEST_FLAGS ?=
+PYTEST_FLAGS ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check constraints clean-demo
