@@ -26,18 +26,18 @@ class AugmentationConfig:
     """
 
     flip: bool = False
-    degrees: float = 6.0
-    shear: float = 6.0
-    scale: float = 0.25
-    stretch: float = 0.15
-    shift: float = 0.12
-    brightness: float = 45.0
-    contrast: float = 0.4
-    saturation: float = 0.6
-    cast: float = 0.12
-    blur: float = 0.3
-    glare: float = 0.25
-    noise: float = 0.3
+    degrees: float = 3.0
+    shear: float = 2.0
+    scale: float = 0.18
+    stretch: float = 0.1
+    shift: float = 0.1
+    brightness: float = 30.0
+    contrast: float = 0.3
+    saturation: float = 0.5
+    cast: float = 0.1
+    blur: float = 0.2
+    glare: float = 0.2
+    noise: float = 0.2
 
 
 def augment(
