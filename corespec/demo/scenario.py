@@ -60,7 +60,7 @@ policy: {{maxLaunchesPerApply: 3, maxConcurrent: 1}}
 """
 
 #: Wall-clock minutes of training: drawn meters are learnt fast, photographs get the time of the floor.
-DRAWN_MINUTES = "4"
+DRAWN_MINUTES = "5"
 OWN_MINUTES = "6"
 
 
