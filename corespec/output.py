@@ -30,11 +30,13 @@ def emit(document: Mapping[str, Any]) -> None:
     """Print one JSON document with its format version in front."""
     versioned = {"format_version": FORMAT_VERSION, **document}
     sys.stdout.write(json.dumps(versioned, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.flush()  # a verb may go on for hours, and its reader is a program
 
 
 def say(text: str = "") -> None:
     """One line or block of a result."""
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def note(text: str) -> None:
