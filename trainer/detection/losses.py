@@ -12,7 +12,7 @@ from trainer.detection.assignment import Assignment, Truth, assign
 from trainer.detection.boxes import decode_boxes, encode_boxes, expected_distances, generalized_iou
 from trainer.detection.network import Predictions
 
-CLASS_WEIGHT = 1.0
+CLASS_WEIGHT = 3.0
 BOX_WEIGHT = 2.5
 SIDE_WEIGHT = 0.5
 

@@ -26,9 +26,9 @@ class NetworkConfig:
     """What the shape of the network depends on; stored in ``model.json`` to rebuild it."""
 
     classes: int
-    stem: int = 16
-    widths: tuple[int, ...] = (32, 64, 128, 192)
-    depths: tuple[int, ...] = (1, 2, 2, 1)
+    stem: int = 24
+    widths: tuple[int, ...] = (48, 96, 160, 192)
+    depths: tuple[int, ...] = (1, 1, 1, 1)
     pyramid: int = 64
     bins: int = 12
 
