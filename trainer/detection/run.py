@@ -26,6 +26,8 @@ def train(parameters: DetectionParameters, datain: Path, trainedmodel: Path) -> 
     ensure_torchvision()
     from trainer.detection.training import Training
 
+    for talkative in ("faster_coco_eval", "pytorch_lightning", "lightning_fabric", "onnxscript", "onnx_ir"):
+        logging.getLogger(talkative).setLevel(logging.ERROR)  # some set their own level when imported
     Training(parameters, dataset, datain, trainedmodel).run()
     return 0
 
@@ -40,5 +42,3 @@ def _log_to_stdout() -> None:
         force=True,
     )
     logging.getLogger("trainer").setLevel(logging.INFO)
-    for talkative in ("faster_coco_eval", "pytorch_lightning", "lightning_fabric", "onnxscript", "onnx_ir"):
-        logging.getLogger(talkative).setLevel(logging.ERROR)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -29,13 +30,17 @@ from trainer.detection.module import DetectionModule
 from trainer.detection.network import NetworkConfig
 from trainer.detection.progress import Reporter
 from trainer.detection.reading import are_characters, are_digits
-from trainer.errors import ParameterError
+from trainer.errors import ParameterError, TrainerError
 from trainer.parameters import DetectionParameters, Switch
 from trainer.tracking import Tracker, connect
 
 logger = logging.getLogger(__name__)
 
 GRADIENT_NORM = 10.0
+
+
+class StoppedError(TrainerError):
+    """The training was told to stop before it was complete."""
 
 
 class Training:
@@ -90,7 +95,13 @@ class Training:
         resume = self.work.open()
         self._announce(resume)
         trainer = self._trainer()
-        trainer.fit(self.module, datamodule=self.data, ckpt_path=resume, weights_only=True)
+        try:
+            trainer.fit(self.module, datamodule=self.data, ckpt_path=resume, weights_only=True)
+        except SIGTERMException as error:  # to Lightning a clean exit; but there is no model
+            raise StoppedError(
+                "stopped by SIGTERM before the end; the same command with the same folder goes on from the "
+                "last checkpoint"
+            ) from error
         self._take_best_weights()
         return trainer
 
