@@ -1,4 +1,4 @@
-"""The Lightning data module: which pictures make which batch, and the changes made to them."""
+"""The Lightning data module: which pictures make which batch."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from trainer.data.records import Dataset, SplitName
-from trainer.detection.assignment import Truth
-from trainer.detection.augment import AugmentationConfig, augment, flip
 from trainer.detection.budget import Budget, evaluation_due
-from trainer.detection.pictures import Batch, PictureSet, collate
+from trainer.detection.pictures import PictureSet, collate
 
 EVALUATION_BATCH = 16
 
@@ -59,7 +57,7 @@ class StepSampler(Sampler[list[int]]):
 
 
 class DetectionData(lightning.LightningDataModule):
-    """Every split in use at one input size; training batches are augmented where they are computed on."""
+    """Every split in use at one input size, as batches of bytes."""
 
     def __init__(
         self,
@@ -70,8 +68,6 @@ class DetectionData(lightning.LightningDataModule):
         seed: int,
         budget: Budget,
         frequency: float,
-        augmentation: AugmentationConfig | None,
-        mirror: bool,
         workers: int = 0,
     ) -> None:
         super().__init__()
@@ -79,9 +75,6 @@ class DetectionData(lightning.LightningDataModule):
             split: PictureSet(pictures, dataset.classes, size) for split, pictures in dataset.splits.items()
         }
         self.sampler = StepSampler(len(self.sets["train"]), batch_size, seed, budget, frequency)
-        self.seed = seed
-        self.augmentation = augmentation
-        self.mirror = mirror
         self.workers = workers
 
     def setup(self, stage: str) -> None:  # noqa: ARG002
@@ -103,20 +96,3 @@ class DetectionData(lightning.LightningDataModule):
 
     def _loader(self, split: SplitName, **how: Any) -> DataLoader[Any]:
         return DataLoader(self.sets[split], collate_fn=collate, num_workers=self.workers, **how)
-
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:  # noqa: ARG002
-        """Pictures as float32 in the memory order the convolutions want; changed when training."""
-        pictures, truth = batch.pictures.float(), batch.truth
-        trainer = self.trainer
-        if trainer is not None and trainer.training:
-            pictures, truth = self._change(pictures, truth, trainer.global_step)
-        # Without this oneDNN falls back to kernels that take three times as long.
-        return Batch(pictures.contiguous(memory_format=torch.channels_last), truth, batch.indices)
-
-    def _change(self, pictures: torch.Tensor, truth: Truth, step: int) -> tuple[torch.Tensor, Truth]:
-        random = torch.Generator().manual_seed((self.seed + 1) * 1_000_003 + step)
-        if self.mirror:
-            pictures, truth = flip(pictures, truth, random)
-        if self.augmentation is not None:
-            pictures, truth = augment(pictures.contiguous(), truth, self.augmentation, random)
-        return pictures, truth

@@ -12,9 +12,11 @@ from torch import Tensor
 from trainer.detection.boxes import decode_boxes, expected_distances
 from trainer.detection.budget import Budget, learning_rate_factor
 from trainer.detection.evaluation import Evaluation, Figures, Outcome
-from trainer.detection.losses import detection_loss
+from trainer.detection.losses import Losses, detection_loss
 from trainer.detection.network import CompactDetector, NetworkConfig, Predictions
 from trainer.detection.pictures import Batch
+from trainer.detection.preparation import Preparation
+from trainer.detection.replicas import Replicas, slices
 from trainer.detection.suppression import detect
 from trainer.errors import TrainerError
 
@@ -41,6 +43,8 @@ class DetectionModule(lightning.LightningModule):
         learning_rate: float,
         decay: bool,
         class_agnostic: bool,
+        preparation: Preparation,
+        replicas: int = 1,
     ) -> None:
         super().__init__()
         self.network = channels_last(CompactDetector(config))
@@ -53,6 +57,9 @@ class DetectionModule(lightning.LightningModule):
         self.threshold: float | None = None
         self.figures: Figures | None = None
         self.evaluation = Evaluation(classes)
+        self.preparation = preparation
+        self._replicas = Replicas(self.network, replicas) if replicas > 1 else None
+        self._gradients: list[Tensor] = []
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW; norms and biases are not decayed."""
@@ -71,8 +78,12 @@ class DetectionModule(lightning.LightningModule):
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.current_learning_rate
 
+    def on_train_start(self) -> None:
+        if self._replicas:
+            self._replicas.align()
+
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:  # noqa: ARG002
-        losses = detection_loss(self.network(batch.pictures), batch.truth)
+        losses = self._losses(self.network, batch, 0) if self._replicas is None else self._shared(batch)
         if not math.isfinite(losses.total.item()):
             raise DivergedError(
                 f"the loss became {losses.total.item()} at step {self.global_step}; "
@@ -84,6 +95,32 @@ class DetectionModule(lightning.LightningModule):
             "boxes": losses.boxes.detach(),
             "sides": losses.sides.detach(),
         }
+
+    def _losses(self, network: CompactDetector, batch: Batch, part: int) -> Losses:
+        """Change the pictures and compute their losses."""
+        changed = self.preparation.for_training(batch, self.global_step, part)
+        return detection_loss(network(changed.pictures), changed.truth)
+
+    def _shared(self, batch: Batch) -> Losses:
+        """The losses of a batch that the replicas share; their gradients wait for ``backward``."""
+        assert self._replicas is not None
+        places = slices(len(batch.indices), len(self._replicas))
+
+        def share(network: CompactDetector, part: int) -> Losses:
+            # Autocast belongs to a thread: the one Lightning opened is not seen here.
+            with self.trainer.precision_plugin.forward_context():
+                return self._losses(network, batch.part(places[part]), part)
+
+        losses, self._gradients = self._replicas.gradients(share)
+        return losses
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Lightning's moment for gradients; the replicas have computed theirs already."""
+        if self._replicas is None:
+            super().backward(loss, *args, **kwargs)
+            return
+        for parameter, gradient in zip(self.network.parameters(), self._gradients, strict=True):
+            parameter.grad = gradient
 
     def on_validation_epoch_start(self) -> None:
         self.evaluation = Evaluation(self.classes)
@@ -106,7 +143,7 @@ class DetectionModule(lightning.LightningModule):
         self.figures = self.evaluation.figures(self.threshold)
 
     def _collect(self, batch: Batch) -> None:
-        boxes, scores = decode(self.network(batch.pictures))
+        boxes, scores = decode(self.network(self.preparation.for_evaluation(batch).pictures))
         for row, index in enumerate(batch.indices):
             valid = batch.truth.valid[row]
             found = detect(

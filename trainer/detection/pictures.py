@@ -28,6 +28,11 @@ class Batch(NamedTuple):
     truth: Truth
     indices: tuple[int, ...]
 
+    def part(self, places: slice) -> Batch:
+        """Some of the pictures, with their objects."""
+        truth = Truth(*(values[places] for values in self.truth))
+        return Batch(self.pictures[places], truth, self.indices[places])
+
 
 class Item(NamedTuple):
     """One letterboxed picture (H, W, 3) with K boxes (K, 4) in input pixels, labels (K,), place in split."""

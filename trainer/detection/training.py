@@ -28,8 +28,10 @@ from trainer.detection.input_size import CPU_PIXELS, GPU_PIXELS, choose_input_si
 from trainer.detection.limits import BudgetLimit
 from trainer.detection.module import DetectionModule
 from trainer.detection.network import NetworkConfig
+from trainer.detection.preparation import Preparation
 from trainer.detection.progress import Reporter
 from trainer.detection.reading import are_characters, are_digits
+from trainer.detection.replicas import replica_count
 from trainer.errors import ParameterError, TrainerError
 from trainer.parameters import DetectionParameters, Switch
 from trainer.tracking import Tracker, connect
@@ -121,19 +123,25 @@ class Training:
             seed=parameters.seed,
             budget=self.budget,
             frequency=parameters.evaluation_frequency,
-            augmentation=AugmentationConfig() if parameters.additional_augmentations else None,
-            mirror=_switch(parameters.horizontal_flip, not are_characters(self.dataset.classes)),
             workers=parameters.num_workers,
         )
 
     def _module(self) -> DetectionModule:
+        parameters, characters = self.parameters, are_characters(self.dataset.classes)
+        threads = torch.get_num_threads() if self.accelerator == "cpu" else 1
         module = DetectionModule(
             NetworkConfig(len(self.dataset.classes)),
             self.dataset.classes,
             self.budget,
-            learning_rate=self.parameters.base_learning_rate,
-            decay=self.parameters.learning_rate_decay,
-            class_agnostic=_switch(self.parameters.class_agnostic_nms, are_characters(self.dataset.classes)),
+            learning_rate=parameters.base_learning_rate,
+            decay=parameters.learning_rate_decay,
+            class_agnostic=_switch(parameters.class_agnostic_nms, characters),
+            preparation=Preparation(
+                parameters.seed,
+                AugmentationConfig() if parameters.additional_augmentations else None,
+                _switch(parameters.horizontal_flip, not characters),
+            ),
+            replicas=replica_count(threads, parameters.batch_size),
         )
         if self.parameters.weights:
             _load_weights(module, self.datain / self.parameters.weights)

@@ -6,11 +6,10 @@ import itertools
 from pathlib import Path
 
 import pytest
-import torch
 
 from trainer.data.load import load_dataset
 from trainer.detection.budget import Budget
-from trainer.detection.datamodule import DetectionData, StepSampler
+from trainer.detection.datamodule import StepSampler
 from trainer.detection.pictures import PictureSet, collate
 from trainer.parameters import parse
 
@@ -70,22 +69,3 @@ def test_batches_pad_to_the_longest_list(pictures: PictureSet) -> None:
     assert batch.pictures.shape == (2, 3, 64, 128)
     assert batch.truth.valid.tolist() == [[True, False, False], [True, True, True]]
     assert batch.indices == (0, 1)
-
-
-def test_evaluation_batches_are_not_augmented(rectangles: Path) -> None:
-    dataset = load_dataset(rectangles, parse({"train": "0.5", "validation": "0.5", "test": ""}))
-    data = DetectionData(
-        dataset,
-        (128, 64),
-        batch_size=4,
-        seed=1,
-        budget=Budget(10),
-        frequency=0.5,
-        augmentation=None,
-        mirror=True,
-    )
-    data.setup("fit")
-    batch = next(iter(data.val_dataloader()))
-    changed = data.on_after_batch_transfer(batch, 0)
-    assert torch.equal(changed.pictures, batch.pictures.float())
-    assert changed.pictures.is_contiguous(memory_format=torch.channels_last)

@@ -15,6 +15,7 @@ from trainer.detection.budget import Budget
 from trainer.detection.evaluation import Figures
 from trainer.detection.module import DetectionModule
 from trainer.detection.network import NetworkConfig
+from trainer.detection.preparation import Preparation
 from trainer.detection.progress import Reporter, duration
 from trainer.tracking import METRIC_LIMIT, Progress, Tracker
 
@@ -43,7 +44,7 @@ class Run:
         config = NetworkConfig(classes, stem=8, widths=(8, 8, 8, 8), depths=(1, 1, 1, 1), pyramid=8)
         self.module = DetectionModule(
             config, names, Budget(steps, clock=lambda: self.now), learning_rate=1e-3, decay=True,
-            class_agnostic=False,
+            class_agnostic=False, preparation=Preparation(1, None, False),
         )  # fmt: skip
         self.recorder = Recorder()
         self.reporter = Reporter(self.recorder, self.module, 16, clock=lambda: self.now)
