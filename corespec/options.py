@@ -39,6 +39,10 @@ MaxLaunches = Annotated[
 LockTimeout = Annotated[
     float, typer.Option("--lock-timeout", min=0, metavar="SECONDS", help="Wait that long for another writer.")
 ]
+SyncTimeout = Annotated[
+    float,
+    typer.Option("--sync-timeout", min=1, metavar="SECONDS", help="Wait that long for AI Core's Git sync."),
+]
 Execution = Annotated[
     str | None,
     typer.Argument(help="Its id, or the name of its configuration; default: the latest one."),

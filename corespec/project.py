@@ -89,9 +89,12 @@ def choose(environments: Mapping[str, Environment], asked: str | None) -> str:
 
 
 def session(directory: Path, environment: str | None, catalog: Sequence[Path] | None) -> Session:
-    """A session of the reconciler on the environment that is meant."""
-    place = load(directory, environment, catalog)
-    return open_session(place.project.root, place.name, catalog or ())
+    """A session of the reconciler on the environment that is meant.
+
+    Only the environments are read to choose it: the session reads the whole project when it works.
+    """
+    root = project_root(directory)
+    return open_session(root, choose(_environments(root), environment), catalog or ())
 
 
 def latest_execution(opened: Session) -> Execution:

@@ -17,6 +17,7 @@ from corespec.options import (
     LockTimeout,
     MaxLaunches,
     Output,
+    SyncTimeout,
     Wait,
     Yes,
 )
@@ -37,6 +38,7 @@ def run(
     wait: Wait = True,
     max_launches: MaxLaunches = None,
     lock_timeout: LockTimeout = 0.0,
+    sync_timeout: SyncTimeout = 600.0,
     form: Output = Format.TEXT,
 ) -> int:
     """Upload, register, configure and launch what the specs want; show the plan first and ask.
@@ -46,7 +48,12 @@ def run(
     """
     if not yes and not (sys.stdin.isatty() and form is Format.TEXT):
         raise CommandError("apply asks before it acts, and nobody is here to answer", remedy="Give --yes.")
-    options = Options(wait=wait, max_launches=max_launches, lock_timeout=lock_timeout)
+    options = Options(
+        wait=wait,
+        max_launches=max_launches,
+        lock_timeout=lock_timeout,
+        sync_timeout=sync_timeout,
+    )
     opened = session(directory, environment, catalog)
     if form is Format.JSON:
         result = opened.apply(options)

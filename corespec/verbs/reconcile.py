@@ -11,7 +11,16 @@ import typer
 
 from corespec import output
 from corespec.errors import explain, families
-from corespec.options import Catalog, Directory, Environment, Format, LockTimeout, MaxLaunches, Output
+from corespec.options import (
+    Catalog,
+    Directory,
+    Environment,
+    Format,
+    LockTimeout,
+    MaxLaunches,
+    Output,
+    SyncTimeout,
+)
 from corespec.outcome import report
 from corespec.progress import Display
 from corespec.project import session
@@ -32,6 +41,7 @@ def run(
     ] = None,
     max_launches: MaxLaunches = None,
     lock_timeout: LockTimeout = 0.0,
+    sync_timeout: SyncTimeout = 600.0,
     form: Output = Format.TEXT,
 ) -> int:
     """Follow the branch, validate, render, publish where the environment allows it, and apply.
@@ -39,7 +49,10 @@ def run(
     The loop prints a fault and goes on with the next round; Ctrl-C ends it.
     """
     options = Options(
-        wait=once if wait is None else wait, max_launches=max_launches, lock_timeout=lock_timeout
+        wait=once if wait is None else wait,
+        max_launches=max_launches,
+        lock_timeout=lock_timeout,
+        sync_timeout=sync_timeout,
     )
     if once:
         return _round(session(directory, environment, catalog), options, form)
