@@ -119,10 +119,7 @@ class Session:
                 refuse(shown)
                 if not confirm(shown):
                     return None
-        emit = Emitter(
-            self._clock, EventLog(self.root / WORK / "events.jsonl"), *([listener] if listener else [])
-        )
-        return _Rounds(self, chosen, emit).run(shown)
+        return _Rounds(self, chosen, self._emitter(listener)).run(shown)
 
     def reconcile_once(self, options: Options | None = None, *, listener: Listener | None = None) -> Result:
         """Follow the branch, publish a stale rendered/ where the environment allows it, and apply.
@@ -130,14 +127,21 @@ class Session:
         Raises RepositoryError when Git refuses, and whatever `apply` raises.
         """
         bench = self.bench()
-        git = self.checkout(bench)
+        git, emit = self.checkout(bench), self._emitter(listener)
+        address = f"branch/{bench.environment.git.branch}"
         if git.follow_branch():
+            emit(EventKind.DONE, address, "the checkout is at what was pushed")
             bench = self.bench()
-        git.publish(bench.rendered)
+        if commit := git.publish(bench.rendered):
+            emit(EventKind.DONE, address, f"pushed {commit[:10]}: rendered/ is what the specs render")
         result = self.apply(options, listener=listener)
         if result is None:  # pragma: no cover - nobody is asked
             raise InputRejectedError("The plan was declined.")
         return result
+
+    def _emitter(self, listener: Listener | None) -> Emitter:
+        log = EventLog(self.root / WORK / "events.jsonl")
+        return Emitter(self._clock, log, *([listener] if listener else []))
 
     def status(self) -> Status:
         """How every address stands; nothing is checked or changed."""

@@ -71,7 +71,9 @@ def test_reconcile_publishes_applies_and_reports(project: Project) -> None:
     first = project.session().reconcile_once(QUICK)
     assert first.exit_code is ExitCode.CONVERGED
     project.edit("title: Stub", "title: Better stub")
-    second = project.session().reconcile_once(QUICK)
+    heard: list[Event] = []
+    second = project.session().reconcile_once(QUICK, listener=heard.append)
+    assert [event.message[:6] for event in heard if event.address == "branch/main"] == ["pushed"]
     assert _kinds(second.applied) == ["sync template"]
     assert second.exit_code is ExitCode.CONVERGED
 
