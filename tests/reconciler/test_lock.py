@@ -58,20 +58,26 @@ def test_a_lost_lock_stops_the_writer(tmp_path: Path) -> None:
 def test_a_killed_writer_leaves_no_lock(tmp_path: Path) -> None:
     """The system releases it; the stale record does not matter."""
     code = (
-        "import sys, time; from pathlib import Path; from reconciler.lock import FileLock\n"
+        "import sys; from pathlib import Path; from reconciler.lock import FileLock\n"
         f"lock = FileLock(*{PLACE!r}, 'apply', folder=Path(sys.argv[1])); lock.__enter__()\n"
-        "print('held', flush=True); time.sleep(60)"
+        "print('held', flush=True); sys.stdin.read()"
     )
     root = Path(__file__).parents[2]
     holder = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=root
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=root,
     )
+    assert holder.stdin is not None
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
     with pytest.raises(LockHeldError):
         FileLock(*PLACE, "apply", folder=tmp_path).__enter__()
     holder.send_signal(signal.SIGKILL)
     holder.wait()
+    holder.stdin.close()
     holder.stdout.close()
     with FileLock(*PLACE, "apply", folder=tmp_path, timeout=5) as lock:
         lock.check()
