@@ -39,6 +39,8 @@ def draw_curves(curves: Curves, path: Path) -> None:
                 axes.plot(steps, values, label=name, marker="o" if len(points) < 30 else None, markersize=3)
         axes.set_title(title)
         axes.set_xlabel("step")
+        if title == "loss":
+            axes.set_yscale("log")  # the first steps would flatten everything after them
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend(fontsize="small")

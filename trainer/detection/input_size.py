@@ -11,8 +11,11 @@ from trainer.data.records import Picture
 MULTIPLE = 32
 """Input sides are multiples of the coarsest stride of the network."""
 
-OBJECT_SIZE = 32.0
-"""Pixels (square root of the box area) that the median object should have in the input."""
+OBJECT_SIZE = 24.0
+"""Pixels (square root of the box area) that all but the smallest objects should have in the input."""
+
+SMALLEST = 0.05
+"""Share of the objects that may be smaller."""
 
 CPU_PIXELS = 80_000
 """Most input pixels where two CPU cores must train in minutes; a GPU takes ``GPU_PIXELS``."""
@@ -25,8 +28,8 @@ def choose_input_size(
 ) -> tuple[int, int]:
     """(width, height) of the input, multiples of 32; a side given as 0 is chosen.
 
-    The shape follows the median aspect ratio. The scale is the one at which the median object measures
-    ``OBJECT_SIZE`` pixels, but never more than the pictures themselves have or ``pixel_limit`` allows.
+    The shape follows the median aspect ratio. The scale is the one at which nearly all objects measure
+    ``OBJECT_SIZE`` pixels or more, but never more than the pictures themselves have or ``pixel_limit`` allows.
     """
     aspect = statistics.median(picture.width / picture.height for picture in pictures)
     if width and height:
@@ -40,7 +43,7 @@ def choose_input_size(
 
 
 def _wanted_area(pictures: Sequence[Picture], aspect: float) -> float:
-    """Input pixels at which the median object is large enough, not above what the pictures have."""
+    """Input pixels at which the objects are large enough, not above what the pictures have."""
     native = statistics.median(picture.width * picture.height for picture in pictures)
     shares = [
         math.sqrt(box.width * box.height / _canvas_area(picture, aspect))
@@ -49,7 +52,8 @@ def _wanted_area(pictures: Sequence[Picture], aspect: float) -> float:
     ]
     if not shares:
         return native
-    return min(native, (OBJECT_SIZE / statistics.median(shares)) ** 2)
+    small = sorted(shares)[int(len(shares) * SMALLEST)]
+    return min(native, (OBJECT_SIZE / small) ** 2)
 
 
 def _canvas_area(picture: Picture, aspect: float) -> float:

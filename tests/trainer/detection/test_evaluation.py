@@ -88,3 +88,15 @@ def test_the_best_threshold_lies_between_the_right_and_the_wrong() -> None:
     scores = np.array([0.9, 0.8, 0.4, 0.3], dtype=np.float32)
     assert best_threshold(scores, np.array([1, 1, 0, 0]), 2) == pytest.approx(0.6)
     assert best_threshold(scores, np.array([0, 0, 0, 0]), 2) == 0.5
+
+
+def test_for_digits_the_threshold_that_reads_most_counters_wins_over_the_best_f1() -> None:
+    weak = [outcome(scores=(0.9, 0.8, 0.3), index=index) for index in range(3)]
+    figures = Evaluation(CLASSES, weak).figures()
+    assert figures.threshold < 0.3
+    assert figures.metrics["reading_accuracy"] == 1.0
+
+
+def test_of_thresholds_that_read_the_same_the_one_nearest_the_best_f1_is_taken() -> None:
+    figures = Evaluation(CLASSES, [outcome(scores=(0.9, 0.8, 0.7))]).figures()
+    assert figures.threshold == pytest.approx(0.35)

@@ -131,6 +131,22 @@ def test_the_same_seed_gives_the_same_weights(rectangles: Path, tmp_path: Path) 
     assert not torch.equal(states[0]["classify.weight"], states[2]["classify.weight"])
 
 
+def test_two_replicas_in_half_precision_repeat_themselves_too(rectangles: Path, tmp_path: Path) -> None:
+    """Which thread is faster changes nothing; without bfloat16 units it is computed all the same."""
+    states = []
+    torch.set_num_threads(2)
+    try:
+        for name in ("a", "b"):
+            run = training(rectangles, tmp_path / name, **{**TINY, "batch_size": "8", "precision": "bf16"})
+            run.fit()
+            states.append(run.module.network.state_dict())
+    finally:
+        torch.set_num_threads(1)
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+    fresh = training(rectangles, tmp_path / "c", **TINY).module.network.state_dict()
+    assert not torch.equal(states[0]["classify.weight"], fresh["classify.weight"])
+
+
 class Killed(BaseException):
     """What kill -9 looks like from inside: nobody catches it and nothing is tidied up."""
 
