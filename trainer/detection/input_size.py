@@ -29,7 +29,7 @@ def choose_input_size(
     """(width, height) of the input, multiples of 32; a side given as 0 is chosen.
 
     The shape follows the median aspect ratio. The scale is the one at which nearly all objects measure
-    ``OBJECT_SIZE`` pixels or more, but never more than the pictures themselves have or ``pixel_limit`` allows.
+    ``OBJECT_SIZE`` pixels or more, but never above what the pictures have or ``pixel_limit`` allows.
     """
     aspect = statistics.median(picture.width / picture.height for picture in pictures)
     if width and height:
