@@ -71,7 +71,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "evaluation_frequency",
         "number",
         "0.1",
-        "Evaluate every so many steps; a value up to 1 is a share of maximum_training_steps.",
+        "Evaluate every so many steps; a value up to 1 is a share of the training, in steps or minutes.",
         0.0001,
         10_000_000,
     ),
@@ -107,7 +107,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "class_agnostic_nms",
         "string",
         "auto",
-        "Let boxes of different classes suppress each other; auto: where every class is a digit.",
+        "Let boxes of different classes suppress each other; auto: where every class is one digit or letter.",
         choices=("auto", "true", "false"),
     ),
     Parameter(
@@ -168,13 +168,6 @@ class DetectionParameters:
     weights: str
     num_workers: int
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
-
-    @property
-    def evaluation_interval(self) -> int:
-        """Optimizer steps between two evaluations, at least 1."""
-        if self.evaluation_frequency > 1:
-            return round(self.evaluation_frequency)
-        return max(1, round(self.evaluation_frequency * self.maximum_training_steps))
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready values, for ``model.json``."""

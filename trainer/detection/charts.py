@@ -91,7 +91,7 @@ def draw_samples(
         there = letterbox.to_picture(outcome.boxes, size) * np.float32(factor)
         draw_boxes(canvas, there, [classes[label] for label in outcome.labels], TRUE)
         texts = [
-            f"{classes[label]} {score:.2f}" for label, score in zip(found.labels, found.scores, strict=True)
+            f"{classes[label]} {score:.0%}" for label, score in zip(found.labels, found.scores, strict=True)
         ]
         boxes = letterbox.to_picture(found.boxes, size) * np.float32(factor)
         draw_boxes(canvas, boxes, texts, FOUND, below=True)

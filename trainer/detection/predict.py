@@ -151,6 +151,6 @@ def _draw(picture: Image.Image, prediction: Prediction, path: Path) -> None:
     canvas, factor = enlarged(picture)
     found = prediction.detections
     names = [prediction.classes[label] for label in found.labels]
-    texts = [f"{name} {score:.2f}" for name, score in zip(names, found.scores, strict=True)]
+    texts = [f"{name} {score:.0%}" for name, score in zip(names, found.scores, strict=True)]
     draw_boxes(canvas, found.boxes * np.float32(factor), texts, FOUND)
     canvas.save(path)

@@ -111,16 +111,6 @@ def test_splits_are_shares_names_or_off() -> None:
     assert parse({"validation": "1e-999999999"}).validation is None
 
 
-@pytest.mark.parametrize(
-    ("frequency", "steps", "interval"),
-    [("0.1", "3000", 300), ("250", "3000", 250), ("0.001", "10", 1), ("1", "40", 40)],
-)
-def test_evaluation_frequency_is_a_share_or_steps(frequency: str, steps: str, interval: int) -> None:
-    """As in the CV package: up to 1 a share of the steps, above that steps."""
-    parsed = parse({"evaluation_frequency": frequency, "maximum_training_steps": steps})
-    assert parsed.evaluation_interval == interval
-
-
 @given(st.dictionaries(st.sampled_from(NAMES), st.text(max_size=12)))
 def test_no_text_makes_the_parser_fall(values: dict[str, str]) -> None:
     """Any strings give parameters or a ParameterError."""
