@@ -23,11 +23,16 @@ PICTURES = 5
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What the model says of one picture beside what is true; `true` is empty where nothing is known."""
+    """What the model says of one picture beside what is true; `true` is empty where nothing is known.
+
+    A `counter` is read right or wrong as a whole. Of other pictures the boxes are counted, and a miss among
+    many is no wrong picture.
+    """
 
     picture: Path
     said: str
     true: str
+    counter: bool = True
 
     @property
     def right(self) -> bool:
@@ -36,6 +41,8 @@ class Compared:
     def line(self) -> str:
         if not self.true:
             return f"  {self.picture.name}: {self.said}"
+        if not self.counter:
+            return f"  {self.picture.name}: found {self.said}; marked in the data {self.true}"
         verdict = "right" if self.right else "wrong"
         return f"  {self.picture.name}: read {self.said}, true {self.true}: {verdict}"
 
@@ -59,7 +66,7 @@ def read_pictures(place: Workspace, source: Path, model: Path) -> None:
     compared = [compare(prediction, source) for prediction in predictions]
     for row in compared:
         output.say(row.line())
-    known = [row for row in compared if row.true]
+    known = [row for row in compared if row.true and row.counter]
     if known:
         output.say(f"{sum(row.right for row in known)} of {len(known)} right.")
     shutil.copyfile(drawings / f"{pictures[0].stem}.png", place.reading)
@@ -72,7 +79,8 @@ def compare(prediction: Mapping[str, Any], source: Path) -> Compared:
     if "reading" in prediction:
         return Compared(picture, prediction["reading"] or "nothing", readings(source).get(picture.stem, ""))
     found = Counter(str(box["class"]) for box in prediction["boxes"])
-    return Compared(picture, _counted(found), _counted(boxes(source, picture.stem)))
+    said = _counted(found) or "nothing"
+    return Compared(picture, said, _counted(boxes(source, picture.stem)), counter=False)
 
 
 def _counted(found: Counter[str]) -> str:

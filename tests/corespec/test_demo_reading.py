@@ -32,7 +32,7 @@ def test_any_other_picture_is_compared_by_its_boxes(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text(f"<annotation>{names}</annotation>")
     found = [{"class": "RBC"}, {"class": "RBC"}]
     assert compare({"picture": "a.jpg", "boxes": found}, tmp_path).line() == (
-        "  a.jpg: read 2 RBC, true 2 RBC, 1 WBC: wrong"
+        "  a.jpg: found 2 RBC; marked in the data 2 RBC, 1 WBC"
     )
 
 
