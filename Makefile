@@ -41,6 +41,7 @@ generated: $(VENV)/.installed-dev
 	$(BIN)/python -m generator.spec.schema > specs/schema.new && mv specs/schema.new specs/schema.json
 	$(BIN)/corespec render
 	$(BIN)/python tests/generator/golden.py
+	CORESPEC_REGENERATE=1 $(BIN)/python -m pytest -q tests/corespec/test_verbs.py
 
 clean-demo: $(VENV)/.installed
 	@$(BIN)/corespec demo --clean

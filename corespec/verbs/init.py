@@ -31,6 +31,6 @@ def run(
         return ExitCode.CONVERGED
     for path in written:
         output.say(f"  {directory / path}")
-    output.say(f"{directory} is ready: put pictures where the scenario says, make it a Git repository, and")
-    output.say("run `corespec local up`, then `corespec plan`.")
+    output.say(f"{directory} is ready. {directory / 'README.md'} says what comes next: pictures, a Git remote,")
+    output.say("`corespec local up`, `corespec plan`.")
     return ExitCode.CONVERGED
