@@ -31,6 +31,6 @@ def run(
         return ExitCode.CONVERGED
     for path in written:
         output.say(f"  {directory / path}")
-    output.say(f"{directory} is ready. {directory / 'README.md'} says what comes next: pictures, a Git remote,")
-    output.say("`corespec local up`, `corespec plan`.")
+    output.say(f"{directory} is ready. {directory / 'README.md'} says what comes next:")
+    output.say("pictures, a Git remote, `corespec local up`, `corespec plan`.")
     return ExitCode.CONVERGED
