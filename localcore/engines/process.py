@@ -183,7 +183,9 @@ class ProcessEngine:
             return
         self._seen[row["id"]] = seen
         status = "RUNNING" if row["status"] == "PENDING" else row["status"]
-        self._store.executions.set_status(row["id"], status, expected=(row["status"],), details=details)
+        self._store.executions.set_status(
+            row["id"], status, expected=(row["status"],), details=details, started=state.get("startedAt")
+        )
 
     def _end(self, row: Row, status: str, message: str, state: dict[str, Any] | None = None) -> None:
         """Write the final state, its outputs in the same commit, after the last process is gone."""
@@ -192,7 +194,13 @@ class ProcessEngine:
         details = {"nodes": found.get("nodes", [])} if found else None
         outputs = registered(self._store, row, found.get("outputs", {})) if status != "DEAD" else []
         self._store.executions.set_status(
-            row["id"], status, expected=ACTIVE, message=message, details=details, outputs=outputs
+            row["id"],
+            status,
+            expected=ACTIVE,
+            message=message,
+            details=details,
+            outputs=outputs,
+            started=found.get("startedAt"),
         )
         for memory in (self._seen, self._signalled):
             memory.pop(row["id"], None)

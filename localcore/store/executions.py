@@ -114,21 +114,24 @@ class Executions:
         details: dict[str, Any] | None = None,
         target: str | None = None,
         outputs: list[dict[str, Any]] | None = None,
+        started: str | None = None,
     ) -> bool:
         """Move an execution to `status` if it still is in one of `expected`; with its outputs in one commit.
 
         Returns whether it moved. Times are set as a consequence of the state: submission when PENDING,
-        start when RUNNING, completion when final.
+        completion when final. `started` is the start by its supervisor's own word: a short execution is over
+        before anybody sees it run.
         """
         moment = clock.now()
-        times = {"PENDING": "submission_time", "RUNNING": "start_time"} | dict.fromkeys(
-            FINAL, "completion_time"
-        )
+        times = {"PENDING": "submission_time"} | dict.fromkeys(FINAL, "completion_time")
         assignments = ["status = ?", "status_message = ?", "modified_at = ?"]
         values: list[Any] = [status, message, moment]
         if status in times:
             assignments.append(f"{times[status]} = coalesce({times[status]}, ?)")
             values.append(moment)
+        if started is not None:
+            assignments.append("start_time = coalesce(start_time, ?)")
+            values.append(started)
         for column, value in (
             ("status_details", pack(details) if details else None),
             ("target_status", target),

@@ -93,6 +93,18 @@ def test_a_final_state_is_final(services: Services) -> None:
     assert (row["status"], row["status_message"]) == ("DEAD", "why")
 
 
+def test_a_run_that_ends_before_anybody_looks_has_a_start(services: Services) -> None:
+    """Proves: PENDING straight to COMPLETED keeps the start that the supervisor recorded, the first one."""
+    identifier = _execution(services)
+    change = services.store.executions.set_status
+    assert change(identifier, "PENDING", expected=("UNKNOWN",))
+    assert change(identifier, "COMPLETED", expected=("PENDING",), started="2026-01-01T00:00:00Z")
+    assert change(identifier, "DEAD", expected=("COMPLETED",), started="2026-01-02T00:00:00Z")
+    row = services.store.executions.row(identifier)
+    assert row is not None
+    assert row["start_time"] == "2026-01-01T00:00:00Z"
+
+
 def test_outputs_are_registered_once(services: Services) -> None:
     """Proves: the same end recorded twice, as after a crash, registers one artifact."""
     identifier = _execution(services)
