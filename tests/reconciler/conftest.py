@@ -6,8 +6,6 @@ import itertools
 import json
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,27 +25,18 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     pytest.importorskip("fastapi", reason="needs the local AI Core: pip install 'corespec[local]'")
     data = tmp_path_factory.mktemp("localcore")
     command = [sys.executable, "-m", "localcore", "--data", str(data), "--port", "0", "--max-running", "4"]
-    with (data.parent / "localcore.out").open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+    with (data.parent / "localcore.err").open("wb") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
+    assert process.stdout is not None
     try:
-        _await_ready(data, process)
+        # Its one line on stdout is written when it listens; the first request waits until it answers.
+        assert process.stdout.readline(), (data.parent / "localcore.err").read_text()
+        urllib.request.urlopen(f"{server_url(data)}/ready", timeout=_START_SECONDS).close()
         yield data
     finally:
         process.terminate()
         process.wait(20)
-
-
-def _await_ready(data: Path, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        assert process.poll() is None, (data.parent / "localcore.out").read_text()
-        try:
-            urllib.request.urlopen(f"{server_url(data)}/ready", timeout=5).close()
-        except (OSError, KeyError, ValueError, urllib.error.URLError):
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError("the local AI Core did not start")
+        process.stdout.close()
 
 
 def server_url(data: Path) -> str:
