@@ -1,24 +1,39 @@
-"""Render N executables, against `kubectl kustomize` building the same N documents.
+"""Render N executables, against `kubectl kustomize` and hera's `to_yaml` writing the same N documents.
 
-Both start as a fresh process, read YAML from disk and write the same WorkflowTemplates as one stream; the
-documents are counted and their names compared. Ours parses and checks the specs, fills, validates and lints
-every template; kustomize parses, orders and prints finished documents.
+Every contender starts as a fresh process, reads YAML from disk and writes the same WorkflowTemplates as one
+stream; the documents are counted, and every one of the stream must read back as the very data that we wrote.
 
-ratio = seconds of kustomize / seconds of ours: above 1 we are faster.
+corespec   parses and checks the specs, fills, validates and lints every template, writes it.
+kustomize  reads the finished documents as resources of one kustomization, orders and prints them.
+hera       reads the finished documents with libyaml, turns each into `hera.workflows.WorkflowTemplate` by
+           `from_dict` and prints what its `to_yaml` returns. (`from_yaml` would read with PyYAML's own
+           parser, which is ten times slower.)
+
+ratio = seconds of the peer / seconds of ours: above 1 we are faster.
+
+Then an unchanged project: CPU seconds (user and system, of the whole process) of a cold and of a warm
+`corespec render --check`. With --scale, projects of growing size instead: seconds for each 1,000
+executables; last / first near 1 is linear growth, above 1 is worse than that.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import cast
+
+import yaml
 
 from benchmarks import projects, report
 
 _ROOT = Path(__file__).resolve().parents[1]
+_SCALE = (1000, 2500, 5000, 10_000)
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,45 +44,90 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--repeats", type=report.positive, default=3, help="runs of each; the fastest counts")
     parser.add_argument(
-        "--child", metavar="PROJECT", type=Path, help="render PROJECT to stdout (used by the benchmark)"
+        "--scale",
+        type=report.positive,
+        nargs="*",
+        metavar="COUNT",
+        help=f"measure growth over these sizes (default {' '.join(map(str, _SCALE))}) instead of peers",
+    )
+    parser.add_argument(
+        "--child",
+        nargs=2,
+        metavar=("CONTENDER", "FOLDER"),
+        help="write the documents of FOLDER to stdout (used by the benchmark)",
     )
     options = parser.parse_args(arguments)
     if options.child:
-        return _child(options.child)
-    report.show(measure(options.count, options.repeats), options.output)
+        contender, folder = options.child
+        return {"corespec": _corespec, "hera": _hera}[contender](Path(folder))
+    if options.scale is not None:
+        made = measure_growth(options.scale or _SCALE, options.repeats)
+    else:
+        made = measure(options.count, options.repeats)
+    report.show(made, options.output)
     return 0
 
 
 def measure(count: int, repeats: int) -> report.Report:
-    """Time both contenders in a temporary folder. Raises RuntimeError where their documents differ."""
+    """Time all contenders in a temporary folder. Raises RuntimeError where their documents differ."""
     made = report.Report("render", {"executables": count, "repeats": repeats})
     with tempfile.TemporaryDirectory(prefix="corespec-bench-") as folder:
         root = Path(folder)
         projects.write_environment(root)
         projects.write_executables(root, count)
-        command = [sys.executable, "-m", "benchmarks.render", "--child", str(root)]
-        ours, stream = _time(command, repeats)
-        made.rows.append(
-            report.Row("corespec", {"seconds": ours, "documents": _count(stream), "a second": count / ours})
-        )
+        ours, stream = _time(_child("corespec", root), repeats)
+        documents = stream.split(b"---\n")
+        made.rows.append(report.Row("corespec", _figures(ours, len(documents))))
         made.rows.append(report.Row("  of it render()", _in_process(root)))
-        try:
-            peer, peer_stream = _time(_kustomize(root, stream), repeats)
-        except report.PeerMissingError as missing:
-            made.skipped["kubectl kustomize"] = str(missing)
-            return made
-    if _names(stream) != _names(peer_stream):
-        raise RuntimeError("kustomize built other documents than we rendered; the times cannot be compared")
-    made.rows.append(
-        report.Row(
-            "kubectl kustomize", {"seconds": peer, "documents": _count(peer_stream), "a second": count / peer}
-        )
-    )
-    made.compare("kustomize / corespec", ours, peer)
+        _lay_out(root / "finished", documents)
+        peers = {
+            "kubectl kustomize": lambda: _kustomize(root / "finished"),
+            "hera to_yaml": lambda: _child("hera", root / "finished"),
+        }
+        for name, command in peers.items():
+            try:
+                seconds, other = _time(command(), repeats)
+            except report.PeerMissingError as missing:
+                made.skipped[name] = str(missing)
+                continue
+            if _data(other) != _data(stream):
+                raise RuntimeError(f"{name} wrote other documents than we; the times cannot be compared")
+            made.rows.append(report.Row(name, _figures(seconds, len(documents))))
+            made.compare(f"{name} / corespec", ours, seconds)
+        made.rows += _checks(root, repeats)
     return made
 
 
-def _child(root: Path) -> int:
+def measure_growth(sizes: list[int] | tuple[int, ...], repeats: int) -> report.Report:
+    """Seconds for each 1,000 executables, process start included, in projects of several sizes."""
+    made = report.Report("render --scale", {"repeats": repeats})
+    rates: list[float] = []
+    for size in sizes:
+        with tempfile.TemporaryDirectory(prefix="corespec-bench-") as folder:
+            projects.write_environment(Path(folder))
+            projects.write_executables(Path(folder), size)
+            seconds, stream = _time(_child("corespec", Path(folder)), repeats)
+        rates.append(1000 * seconds / size)
+        documents = stream.count(b"---\n") + 1
+        made.rows.append(
+            report.Row(
+                f"{size} executables",
+                {"seconds": seconds, "documents": documents, "seconds per 1,000": rates[-1]},
+            )
+        )
+    made.ratios["seconds per 1,000: last / first"] = rates[-1] / rates[0]
+    return made
+
+
+def _figures(seconds: float, documents: int) -> dict[str, float | int | str]:
+    return {"seconds": seconds, "documents": documents, "a second": documents / seconds}
+
+
+def _child(contender: str, folder: Path) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.render", "--child", contender, str(folder)]
+
+
+def _corespec(root: Path) -> int:
     from generator.catalog import load_catalog
     from generator.project import load_project
     from generator.render import render
@@ -77,6 +137,15 @@ def _child(root: Path) -> int:
     files = render(resolve(load_project(root, catalog), projects.ENVIRONMENT, catalog))
     templates = [content for path, content in files.items() if "/templates/" in path]
     sys.stdout.buffer.write(b"---\n".join(templates))
+    return 0
+
+
+def _hera(folder: Path) -> int:
+    from hera.workflows import WorkflowTemplate
+
+    texts = (path.read_bytes() for path in sorted(folder.glob("[0-9]*.yaml")))
+    models = (WorkflowTemplate.from_dict(yaml.load(text, Loader=_LOADER)) for text in texts)
+    sys.stdout.write("---\n".join(cast(WorkflowTemplate, model).to_yaml() for model in models))
     return 0
 
 
@@ -92,27 +161,48 @@ def _in_process(root: Path) -> dict[str, float | int | str]:
     begin = time.perf_counter()
     files = render(resolved)
     seconds = time.perf_counter() - begin
-    templates = sum("/templates/" in path for path in files)
-    return {"seconds": seconds, "documents": templates, "a second": templates / seconds}
+    return _figures(seconds, sum("/templates/" in path for path in files))
 
 
-def _kustomize(root: Path, stream: bytes) -> list[str]:
-    """Lay our documents out as resources of one kustomization and return the command that builds it."""
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        raise report.PeerMissingError(
-            "kubectl is not on PATH; install it from https://kubernetes.io/docs/tasks/tools/"
-        )
-    folder = root / "kustomize"
-    folder.mkdir(exist_ok=True)
-    documents = stream.split(b"---\n")
+def _lay_out(folder: Path, documents: list[bytes]) -> None:
+    """Write our documents as finished files, and as the resources of one kustomization."""
+    folder.mkdir()
     for index, document in enumerate(documents):
         (folder / f"{index:05}.yaml").write_bytes(document)
     resources = "".join(f"- {index:05}.yaml\n" for index in range(len(documents)))
     (folder / "kustomization.yaml").write_text(
         f"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n{resources}"
     )
+
+
+def _kustomize(folder: Path) -> list[str]:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        raise report.PeerMissingError(
+            "kubectl is not on PATH; install it from https://kubernetes.io/docs/tasks/tools/"
+        )
     return [kubectl, "kustomize", str(folder)]
+
+
+def _checks(root: Path, repeats: int) -> list[report.Row]:
+    """What it costs to find out that nothing has changed, with and without what the last run remembered."""
+    command = [sys.executable, "-m", "corespec", "render", "-C", str(root)]
+    subprocess.run(command, cwd=_ROOT, check=True, stdout=subprocess.DEVNULL)
+    warm = min(_cpu([*command, "--check"]) for _ in range(repeats))
+    shutil.rmtree(root / ".corespec" / "cache", ignore_errors=True)
+    cold = _cpu([*command, "--check"])
+    return [
+        report.Row("render --check, cold", {"CPU seconds": cold}),
+        report.Row("render --check, warm", {"CPU seconds": warm}),
+    ]
+
+
+def _cpu(command: list[str]) -> float:
+    """User and system seconds of a process that must succeed."""
+    before = os.times()
+    subprocess.run(command, cwd=_ROOT, check=True, stdout=subprocess.DEVNULL)
+    after = os.times()
+    return sum(after[2:4]) - sum(before[2:4])
 
 
 def _time(command: list[str], repeats: int) -> tuple[float, bytes]:
@@ -124,20 +214,10 @@ def _time(command: list[str], repeats: int) -> tuple[float, bytes]:
     return seconds, outputs[-1]
 
 
-def _count(stream: bytes) -> int:
-    return len(_names(stream))
-
-
-def _names(stream: bytes) -> list[bytes]:
-    """Sorted `metadata.name` of every document: the only `name` at that depth."""
-    names: list[bytes] = []
-    for document in stream.split(b"---\n"):
-        inside = False
-        for line in document.splitlines():
-            inside = line == b"metadata:" if line[:1].strip() else inside
-            if inside and line.startswith(b"  name: "):
-                names.append(line.removeprefix(b"  name: ").strip())
-    return sorted(names)
+def _data(stream: bytes) -> dict[str, object]:
+    """The documents of a stream by name: what they say, not how they are written."""
+    documents = [yaml.load(text, Loader=_LOADER) for text in stream.split(b"---\n")]
+    return {document["metadata"]["name"]: document for document in documents}
 
 
 if __name__ == "__main__":

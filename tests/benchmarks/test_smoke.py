@@ -36,10 +36,29 @@ def run(program: Any, *arguments: str, capsys: pytest.CaptureFixture[str]) -> di
 
 @needs_kubectl
 def test_render_counts_the_same_documents(capsys: pytest.CaptureFixture[str]) -> None:
-    """Both contenders write every executable, and there is a ratio."""
+    """All contenders write every executable with the same content, and there is a ratio for each peer."""
     document = run(render, "--count", "5", "--repeats", "1", capsys=capsys)
-    assert [row["figures"]["documents"] for row in document["rows"]] == [5, 5, 5]
-    assert document["ratios"]["kustomize / corespec"] > 0
+    written = {row["name"]: row["figures"].get("documents") for row in document["rows"]}
+    assert written == {
+        "corespec": 5,
+        "  of it render()": 5,
+        "kubectl kustomize": 5,
+        "hera to_yaml": 5,
+        "render --check, cold": None,
+        "render --check, warm": None,
+    }
+    assert document["ratios"].keys() == {"kubectl kustomize / corespec", "hera to_yaml / corespec"}
+    assert all(ratio > 0 for ratio in document["ratios"].values())
+
+
+def test_render_measures_growth(capsys: pytest.CaptureFixture[str]) -> None:
+    """A row for each size, seconds for each 1,000 executables, and how the last compares to the first."""
+    document = run(render, "--scale", "2", "4", "--repeats", "1", capsys=capsys)
+    assert [row["figures"]["documents"] for row in document["rows"]] == [2, 4]
+    for row in document["rows"]:
+        figures = row["figures"]
+        assert figures["seconds per 1,000"] == pytest.approx(1000 * figures["seconds"] / figures["documents"])
+    assert document["ratios"]["seconds per 1,000: last / first"] > 0
 
 
 def test_render_without_its_peer_says_so(
@@ -48,7 +67,7 @@ def test_render_without_its_peer_says_so(
     """Our own figures come all the same."""
     monkeypatch.setattr(shutil, "which", lambda _: None)
     document = run(render, "--count", "2", "--repeats", "1", capsys=capsys)
-    assert len(document["rows"]) == 2
+    assert "corespec" in [row["name"] for row in document["rows"]]
     assert "kubectl is not on PATH" in document["skipped"]["kubectl kustomize"]
 
 
