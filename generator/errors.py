@@ -7,20 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, order=True)
 class Diagnostic:
-    """One finding in a user's file; `line` and `column` count from 1."""
+    """One finding in a user's file; `line` and `column` count from 1.
+
+    A warning is worth reading and stops nothing: it changes no exit code.
+    """
 
     path: str
     line: int
     column: int
     code: str
     message: str
+    severity: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}:{self.column}: {self.code}: {self.message}"
+        mark = "" if self.severity == "error" else f"{self.severity}: "
+        return f"{self.path}:{self.line}:{self.column}: {mark}{self.code}: {self.message}"
 
 
 class GeneratorError(Exception):
@@ -30,7 +36,10 @@ class GeneratorError(Exception):
 
 
 class InputError(GeneratorError):
-    """The user's files are wrong. Holds every finding of every file, sorted and free of repeats."""
+    """The user's files are wrong. Holds every finding of every file, sorted and free of repeats.
+
+    Raised because of errors only (`generator.lint.errors`); a warning alone never raises it.
+    """
 
     diagnostics: tuple[Diagnostic, ...]
 

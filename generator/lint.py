@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,12 +23,19 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def lint(document: Mapping[str, Any], path: str, positions: Positions | None = None) -> list[Diagnostic]:
+def errors(findings: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """The findings that stop something; warnings are left out."""
+    return [finding for finding in findings if finding.severity == "error"]
+
+
+def lint(
+    document: Mapping[str, Any], path: str, positions: Positions | None = None, *, strict: bool = False
+) -> list[Diagnostic]:
     """Findings about one WorkflowTemplate, each with the path of the field it speaks of; empty when it is
     good.
 
     `positions` (from `generator.spec.reader.read`) gives line and column where the document was read from a
-    file.
+    file. `strict` holds the template to what corespec promises of those that it renders.
     """
     findings = _schema(document) or [finding for rule in RULES for finding in rule(View(document))]
     places = positions or Positions()

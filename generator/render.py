@@ -19,7 +19,7 @@ from generator.emit import emit
 from generator.errors import Diagnostic, InputError
 from generator.fingerprint import digest, template_fingerprint
 from generator.images import image_files
-from generator.lint import lint
+from generator.lint import errors, lint
 from generator.spec.resolve import Resolved, ResolvedExecutable
 from generator.version import TOOL, tool_version
 
@@ -80,7 +80,7 @@ def build_template(executable: ResolvedExecutable, path: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         message = f"template.yaml.j2 of workflow `{executable.workflow.name}` gives no YAML: {error}"
         raise InputError([Diagnostic(path, 1, 1, "template-syntax", message)]) from None
-    findings = lint(document, path)
+    findings = errors(lint(document, path, strict=True))
     if findings:
         raise InputError(findings)
     return dict(document)

@@ -65,7 +65,7 @@ def test_validate_reports_errors_as_json(world: World) -> None:
     assert result.code == 2
     (found,) = result.document["error"]["diagnostics"]
     assert found["path"] == "specs/tiny.yaml"
-    assert found.keys() == {"path", "line", "column", "code", "message"}
+    assert found.keys() == {"path", "line", "column", "code", "message", "severity"}
 
 
 def test_render_writes_and_then_rests(world: World, same: Compare) -> None:
