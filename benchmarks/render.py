@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -80,7 +81,7 @@ def measure(count: int, repeats: int) -> report.Report:
         made.rows.append(report.Row("corespec", _figures(ours, len(documents))))
         made.rows.append(report.Row("  of it render()", _in_process(root)))
         _lay_out(root / "finished", documents)
-        peers = {
+        peers: dict[str, Callable[[], list[str]]] = {
             "kubectl kustomize": lambda: _kustomize(root / "finished"),
             "hera to_yaml": lambda: _child("hera", root / "finished"),
         }
