@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from generator.compare import compare_url
 from generator.errors import RepositoryError
 from generator.repository import Credentials, GitRepository, write_rendered
 
@@ -76,16 +76,3 @@ def _digest(files: Mapping[str, bytes]) -> str:
     for path, content in sorted(files.items()):
         total.update(f"{path}\0{len(content)}\0".encode() + content)
     return total.hexdigest()[:12]
-
-
-def compare_url(remote: str, base: str, topic: str) -> str | None:
-    """Page on which a pull request is opened, for GitHub and GitLab remotes over HTTPS or SSH."""
-    match = re.fullmatch(
-        r"(?:https?://(?:[^@/]+@)?|ssh://git@|git@)([^/:]+)(?::\d+)?[:/](.+?)(?:\.git)?/?", remote
-    )
-    if not match:
-        return None
-    host, path = match.groups()
-    if "github" in host:
-        return f"https://{host}/{path}/compare/{base}...{topic}?expand=1"
-    return f"https://{host}/{path}/-/compare/{base}...{topic}" if "gitlab" in host else None

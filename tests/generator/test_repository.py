@@ -12,7 +12,7 @@ from git.exc import GitCommandError
 
 from generator.errors import RepositoryError
 from generator.git_errors import redact, repository_error
-from generator.publish import compare_url, publish
+from generator.publish import publish
 from generator.repository import Credentials, GitRepository
 
 Git = Callable[..., str]
@@ -119,24 +119,6 @@ def test_a_pull_request_is_a_branch_of_its_own(clone: Path, git: Git, tmp_path: 
     assert git(tmp_path / "remote.git", "rev-parse", f"{published.branch}^") == head
     assert published.branch.startswith("corespec/render-")
     assert published.compare_url is None
-
-
-@pytest.mark.parametrize(
-    ("remote", "url"),
-    [
-        ("https://github.com/acme/gitops.git", "https://github.com/acme/gitops/compare/main...t?expand=1"),
-        (
-            "git@github.example.com:acme/gitops.git",
-            "https://github.example.com/acme/gitops/compare/main...t?expand=1",
-        ),
-        ("https://me:pw@gitlab.com/a/b/c.git", "https://gitlab.com/a/b/c/-/compare/main...t"),
-        ("ssh://git@gitlab.acme.io:2222/a/b", "https://gitlab.acme.io/a/b/-/compare/main...t"),
-        ("file:///srv/gitops.git", None),
-        ("", None),
-    ],
-)
-def test_compare_links_are_known_for_the_usual_servers(remote: str, url: str | None) -> None:
-    assert compare_url(remote, "main", "t") == url
 
 
 def test_reading_at_a_revision_fetches_what_is_unknown_once(clone: Path, git: Git, tmp_path: Path) -> None:
