@@ -63,7 +63,7 @@ def load(folder: Path, train: str, validation: str) -> Data:
     """
     from trainer.data.load import load_dataset
     from trainer.data.records import Picture
-    from trainer.parameters import parse
+    from trainer.parameters.detection import parse
 
     selection = {"train": train, "validation": validation, "test": "", "bad_data": "skip"}
     found = load_dataset(folder, parse(selection))

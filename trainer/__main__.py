@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from trainer.errors import InputError, ParameterError, TrainerError
-from trainer.parameters import DetectionParameters, catalogue, from_environment, parse
+from trainer.parameters.show import describe
+from trainer.workflows import WORKFLOWS, Workflow
 
-WORKFLOWS = ("object-detection-train",)
+CHECKED = ("object-detection-train",)
 Verb = Callable[[argparse.Namespace], int]
 
 
@@ -47,21 +48,22 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trainer", description=__doc__)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
-    train = verbs.add_parser("object-detection-train", help="train a detector on a Pascal VOC folder")
-    train.add_argument("--datain", type=Path, required=True, help="the dataset")
-    train.add_argument("--trainedmodel", type=Path, required=True, help="folder the model is written to")
-    _add_set(train)
-    train.set_defaults(verb=_train)
+    for workflow in WORKFLOWS.values():
+        runner = verbs.add_parser(workflow.name, help=workflow.help)
+        workflow.add_arguments(runner)
+        _add_set(runner)
+        runner.set_defaults(verb=_run, workflow=workflow.name)
 
     check = verbs.add_parser("check", help="read a whole dataset and name every fault")
-    check.add_argument("workflow", choices=WORKFLOWS)
+    check.add_argument("workflow", choices=CHECKED)
     check.add_argument("--datain", type=Path, required=True, help="the dataset")
     _add_set(check)
     _add_output(check)
     check.set_defaults(verb=_check)
 
-    parameters = verbs.add_parser("parameters", help="list the parameters of a workflow")
-    parameters.add_argument("workflow", choices=WORKFLOWS)
+    parameters = verbs.add_parser("parameters", help="show the parameters of a workflow and their values")
+    parameters.add_argument("workflow", choices=tuple(WORKFLOWS))
+    _add_set(parameters)
     _add_output(parameters)
     parameters.set_defaults(verb=_parameters)
 
@@ -89,21 +91,25 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
 
 
-def _detection_parameters(options: argparse.Namespace) -> DetectionParameters:
-    values = from_environment(os.environ)
+def _values(workflow: Workflow, options: argparse.Namespace) -> dict[str, str]:
+    """The parameters that were given, as text: from the environment, then from the command line."""
+    values = workflow.table.from_environment(os.environ)
     for assignment in options.set:
         name, separator, value = assignment.partition("=")
         if not separator:
             raise ParameterError([f"--set {assignment}: expected NAME=VALUE"])
         values[name.strip()] = value
-    return parse(values)
+    if getattr(options, "models", None) is not None:
+        values["models"] = options.models
+    return values
 
 
-def _train(options: argparse.Namespace) -> int:
-    parameters = _detection_parameters(options)
-    from trainer.detection.run import train
-
-    return train(parameters, options.datain, options.trainedmodel)
+def _run(options: argparse.Namespace) -> int:
+    """Run a workflow; what it runs with stands first in its log, whatever comes of it."""
+    workflow = WORKFLOWS[options.workflow]
+    values = _values(workflow, options)
+    print(describe(workflow.table, values), flush=True)
+    return workflow.run(workflow.table.parse(values), options)
 
 
 def _predict(arguments: Sequence[str]) -> int:
@@ -118,7 +124,8 @@ def _check(options: argparse.Namespace) -> int:
     from trainer.data.check import inspect
     from trainer.data.report import print_report
 
-    report = inspect(options.datain, _detection_parameters(options)).report
+    workflow = WORKFLOWS[options.workflow]
+    report = inspect(options.datain, workflow.table.parse(_values(workflow, options))).report
     if options.output == "json":
         print(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
     else:
@@ -127,12 +134,15 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _parameters(options: argparse.Namespace) -> int:
-    rows = catalogue()
+    """Print the table with the values in force; what is wrong with them comes after it."""
+    table = WORKFLOWS[options.workflow].table
+    values = _values(WORKFLOWS[options.workflow], options)
     if options.output == "json":
+        rows = [row | {"value": values.get(row["name"], row["default"])} for row in table.catalogue()]
         print(json.dumps(rows, indent=2))
-        return 0
-    for row in rows:
-        print(f"{row['name']} = {row['default']}  ({row['type']})\n    {row['description']}")
+    else:
+        print(describe(table, values))
+    table.parse(values)
     return 0
 
 

@@ -15,7 +15,7 @@ from trainer.data.records import Dataset, Picture, SplitName, dataset_fingerprin
 from trainer.data.report import Report, SplitStatistics, split_statistics
 from trainer.data.sources import Selection, select
 from trainer.data.splits import group_function
-from trainer.parameters import DetectionParameters
+from trainer.parameters.detection import DetectionParameters
 
 
 @dataclass(frozen=True, slots=True)

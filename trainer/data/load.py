@@ -8,7 +8,7 @@ from trainer.data.check import inspect
 from trainer.data.records import Dataset
 from trainer.data.report import Report, counted
 from trainer.errors import DatasetError
-from trainer.parameters import DetectionParameters
+from trainer.parameters.detection import DetectionParameters
 
 
 def load_dataset(datain: Path, parameters: DetectionParameters) -> Dataset:

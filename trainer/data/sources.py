@@ -20,7 +20,8 @@ from trainer.data.layout import (
 )
 from trainer.data.records import SPLIT_NAMES, SplitName
 from trainer.data.splits import draw_splits, group_function
-from trainer.parameters import DetectionParameters, Split
+from trainer.parameters.detection import DetectionParameters
+from trainer.parameters.scheme import Split
 
 LIST_FOLDERS = ("", "ImageSets", "ImageSets/Main")
 _CLASS_FLAG = re.compile(r"\s+(-1|0|1)$")  # VOC's own ImageSets/Main/<class>_train.txt: "000012 -1"

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from trainer.data.load import load_dataset
-from trainer.parameters import DetectionParameters
+from trainer.parameters.detection import DetectionParameters
 
 
 def train(parameters: DetectionParameters, datain: Path, trainedmodel: Path) -> int:

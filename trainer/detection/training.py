@@ -33,7 +33,8 @@ from trainer.detection.progress import Reporter
 from trainer.detection.reading import are_characters, are_digits
 from trainer.detection.replicas import replica_count
 from trainer.errors import ParameterError, TrainerError
-from trainer.parameters import DetectionParameters, Switch
+from trainer.parameters.detection import DetectionParameters
+from trainer.parameters.scheme import Switch
 from trainer.tracking import Tracker, connect
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from trainer.data.check import Inspection, inspect
 from trainer.data.findings import CODES, Finding
-from trainer.parameters import parse
+from trainer.parameters.detection import parse
 
 Break = Callable[[Any], None]
 

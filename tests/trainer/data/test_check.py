@@ -19,7 +19,7 @@ from trainer.data.load import load_dataset
 from trainer.data.records import dataset_fingerprint, write_splits
 from trainer.data.report import print_report
 from trainer.errors import DatasetError
-from trainer.parameters import parse
+from trainer.parameters.detection import parse
 
 
 def look(folder: Any, **values: str) -> Inspection:

@@ -25,7 +25,7 @@ from trainer.data.drawing.dataset import draw_dataset, draw_picture
 from trainer.data.drawing.effects import choose_view, fit_homography, visible_box, warp
 from trainer.data.drawing.glyphs import Hand, digit_mask
 from trainer.data.drawing.styles import Look, sample_look
-from trainer.parameters import parse
+from trainer.parameters.detection import parse
 
 HANDS = [
     Hand(),

@@ -7,7 +7,7 @@ from typing import Any
 
 from trainer.data.check import inspect
 from trainer.data.layout import escapes, find_folders, read_store
-from trainer.parameters import parse
+from trainer.parameters.detection import parse
 
 TYPES = (".jpg", ".png")
 

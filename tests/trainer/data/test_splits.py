@@ -13,7 +13,7 @@ from trainer.data.check import inspect
 from trainer.data.records import SplitName
 from trainer.data.splits import draw_splits, group_function
 from trainer.errors import ParameterError
-from trainer.parameters import parse
+from trainer.parameters.detection import parse
 
 STEMS = st.sets(st.text("abc0123_", min_size=1, max_size=6), min_size=3, max_size=60)
 SHARES: dict[SplitName, Fraction] = {

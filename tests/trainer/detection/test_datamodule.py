@@ -11,7 +11,7 @@ from trainer.data.load import load_dataset
 from trainer.detection.budget import Budget
 from trainer.detection.datamodule import StepSampler
 from trainer.detection.pictures import PictureSet, collate
-from trainer.parameters import parse
+from trainer.parameters.detection import parse
 
 
 def sampler(steps: int = 100, frequency: float = 0.1, batch_size: int = 4) -> StepSampler:

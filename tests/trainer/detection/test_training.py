@@ -22,7 +22,7 @@ from trainer.detection.network import CompactDetector, NetworkConfig
 from trainer.detection.predict import Predictor
 from trainer.detection.training import Training
 from trainer.errors import ParameterError
-from trainer.parameters import parse
+from trainer.parameters.detection import parse
 from trainer.tracking import Tracker
 
 pytestmark = pytest.mark.training

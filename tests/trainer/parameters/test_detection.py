@@ -11,40 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.errors import ParameterError
-from trainer.parameters import PARAMETERS, catalogue, from_environment, parse
+from trainer.parameters.detection import TABLE, parse
 
-NAMES = [row.name for row in PARAMETERS]
-
-
-def test_defaults_are_those_of_the_cv_package_but_for_three() -> None:
-    """The three documented exceptions are model_name, base_learning_rate and aicore_tracking."""
-    defaults = {row.name: row.default for row in PARAMETERS}
-    package = {
-        "model_name": "COCO-Detection/faster_rcnn_R_50_FPN_3x.yaml",
-        "train": "train.txt",
-        "validation": "val.txt",
-        "test": "test.txt",
-        "class_names": "[]",
-        "box_mode": "XYXY_ABS",
-        "batch_size": "12",
-        "learning_rate_decay": "True",
-        "early_stopping": "True",
-        "additional_augmentations": "True",
-        "maximum_training_steps": "3000",
-        "evaluation_frequency": "0.1",
-        "base_learning_rate": "0.00025",
-        "seed": "1337",
-        "aicore_tracking": "False",
-        "image_types": '[".jpg", ".jpeg", ".png"]',
-    }
-    differing = {name for name, value in package.items() if defaults[name] != value}
-    assert differing == {"model_name", "base_learning_rate", "aicore_tracking"}
-
-
-def test_every_row_parses_its_own_default_and_has_a_field() -> None:
-    """The table and the dataclass cannot drift apart."""
-    assert list(parse({}).as_dict()) == NAMES
-    assert parse({row.name: row.default for row in PARAMETERS}) == parse({})
+NAMES = [row.name for row in TABLE.rows]
 
 
 def test_the_old_model_name_trains_ours() -> None:
@@ -116,15 +85,3 @@ def test_no_text_makes_the_parser_fall(values: dict[str, str]) -> None:
     """Any strings give parameters or a ParameterError."""
     with contextlib.suppress(ParameterError):
         assert parse(values).batch_size >= 1
-
-
-def test_the_environment_gives_only_known_names() -> None:
-    """TRAINER_HOME of another program is nobody's parameter."""
-    environment = {"TRAINER_SEED": "7", "TRAINER_HOME": "/x", "SEED": "8", "TRAINER_GROUP_PATTERN": ""}
-    assert from_environment(environment) == {"seed": "7", "group_pattern": ""}
-
-
-def test_the_catalogue_has_the_agreed_shape() -> None:
-    """The keys that the conformance test compares with the generator's workflow file."""
-    keys = {"name", "type", "default", "minimum", "maximum", "choices", "description"}
-    assert all(set(row) == keys and isinstance(row["default"], str) for row in catalogue())

@@ -1,0 +1,110 @@
+"""The parameters of ``object-detection-train``.
+
+Three defaults differ from the CV package: ``model_name`` and ``base_learning_rate`` (another detector,
+another optimizer) and ``aicore_tracking`` (metrics are the point of a run).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from trainer.parameters import common
+from trainer.parameters.common import with_default
+from trainer.parameters.scheme import Parameter, Split, Switch
+from trainer.parameters.table import ParameterTable, Parsed
+
+MODEL_ALIASES = {"COCO-Detection/faster_rcnn_R_50_FPN_3x.yaml": "compact"}
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionParameters(Parsed):
+    """Every parameter, typed; the fields are the rows of ``TABLE``, in the same order."""
+
+    model_name: str
+    train: Split
+    validation: Split
+    test: Split
+    class_names: tuple[str, ...]
+    box_mode: str
+    batch_size: int
+    learning_rate_decay: bool
+    early_stopping: bool
+    additional_augmentations: bool
+    maximum_training_steps: int
+    evaluation_frequency: float
+    base_learning_rate: float
+    seed: int
+    aicore_tracking: bool
+    image_types: tuple[str, ...]
+    maximum_training_minutes: float
+    input_width: int
+    input_height: int
+    precision: Literal["auto", "32", "bf16"]
+    horizontal_flip: Switch
+    class_agnostic_nms: Switch
+    bad_data: Literal["reject", "skip"]
+    group_pattern: str
+    early_stopping_patience: int
+    weights: str
+    num_workers: int
+    accelerator: Literal["auto", "cpu", "gpu", "mps"]
+
+
+TABLE: ParameterTable[DetectionParameters] = ParameterTable(
+    workflow="object-detection-train",
+    rows=(
+        Parameter(
+            "model_name",
+            "string",
+            "compact",
+            "Detector to train; the CV package's Faster R-CNN name is accepted and trains the compact "
+            "detector.",
+            choices=("compact", *MODEL_ALIASES),
+            aliases=MODEL_ALIASES,
+        ),
+        common.TRAIN,
+        common.VALIDATION,
+        common.TEST,
+        common.CLASS_NAMES,
+        Parameter("box_mode", "string", "XYXY_ABS", "How boxes are written.", choices=("XYXY_ABS",)),
+        common.BATCH_SIZE,
+        common.LEARNING_RATE_DECAY,
+        with_default(common.EARLY_STOPPING, "True", "Stop when mAP/allClasses on validation stands still."),
+        Parameter(
+            "additional_augmentations",
+            "boolean",
+            "True",
+            "Photometric changes, small rotations, scale and shear.",
+        ),
+        common.MAXIMUM_TRAINING_STEPS,
+        common.EVALUATION_FREQUENCY,
+        common.BASE_LEARNING_RATE,
+        common.SEED,
+        common.AICORE_TRACKING,
+        common.IMAGE_TYPES,
+        common.MAXIMUM_TRAINING_MINUTES,
+        common.INPUT_WIDTH,
+        common.INPUT_HEIGHT,
+        common.PRECISION,
+        common.HORIZONTAL_FLIP,
+        Parameter(
+            "class_agnostic_nms",
+            "string",
+            "auto",
+            "Let boxes of different classes suppress each other; auto: where every class is one digit or "
+            "letter.",
+            choices=("auto", "true", "false"),
+            origin="corespec",
+        ),
+        common.BAD_DATA,
+        common.GROUP_PATTERN,
+        common.EARLY_STOPPING_PATIENCE,
+        common.WEIGHTS,
+        common.NUM_WORKERS,
+        common.ACCELERATOR,
+    ),
+    build=DetectionParameters,
+    rule=common.split_problems,
+)
+parse = TABLE.parse
