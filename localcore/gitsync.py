@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from localcore import clock
+from localcore.executable import Executable, TemplateError
 from localcore.git import GitError, Mirror, Remote
 from localcore.store.admin import unknown_status
 from localcore.store.database import Row
 from localcore.store.store import Store
-from localcore.template import Executable, TemplateError, read_executable
+from localcore.template import read_executable
 from localcore.yamldoc import DocumentError, load_documents
 
 log = logging.getLogger(__name__)
@@ -27,8 +28,19 @@ log = logging.getLogger(__name__)
 _SYNCED = "successfully synced (all tasks run)"
 
 
-def _resource(name: str, status: str, message: str) -> dict[str, str]:
-    return {"kind": "WorkflowTemplate", "name": name, "status": status, "message": message}
+_DEFAULT_KIND = "WorkflowTemplate"
+
+
+def _resource(name: str, status: str, message: str, kind: str = _DEFAULT_KIND) -> dict[str, str]:
+    return {"kind": kind, "name": name, "status": status, "message": message}
+
+
+def _said(document: Any, file: str) -> tuple[str, str]:
+    """Kind and name that a document gives itself; of one that gives none, the default and the file."""
+    found = document if isinstance(document, dict) else {}
+    metadata = found.get("metadata")
+    name = str(metadata.get("name")) if isinstance(metadata, dict) else file
+    return str(found.get("kind") or _DEFAULT_KIND), name
 
 
 def read_files(files: dict[str, bytes]) -> tuple[list[Executable], list[dict[str, str]], set[str]]:
@@ -47,12 +59,11 @@ def read_files(files: dict[str, bytes]) -> tuple[list[Executable], list[dict[str
             failed.append(_resource(file, "SyncFailed", f'Failed to unmarshal "{file}": {error}'))
             continue
         for document in documents:
-            metadata = document.get("metadata") if isinstance(document, dict) else None
-            name = str(metadata.get("name")) if isinstance(metadata, dict) else file
+            kind, name = _said(document, file)
             try:
                 executable = read_executable(document)
             except TemplateError as error:
-                failed.append(_resource(name, "SyncFailed", f"{file}: {error}"))
+                failed.append(_resource(name, "SyncFailed", f"{file}: {error}", kind))
                 broken.add(name)
                 continue
             if executable.id in found:
@@ -61,6 +72,7 @@ def read_files(files: dict[str, bytes]) -> tuple[list[Executable], list[dict[str
                         name,
                         "SyncFailed",
                         f"{file}: the executable id {name} occurs twice in this application",
+                        kind,
                     )
                 )
                 continue
@@ -223,14 +235,14 @@ class GitSync:
         name = application["name"]
         executables, failed, broken = read_files(files)
         owners = self._store.catalog.owners([found.id for found in executables], name)
-        for identifier, owner in owners.items():
-            message = f"the executable id {identifier} (unique in the tenant) already comes from {owner}"
-            failed.append(_resource(identifier, "SyncFailed", message))
         mine = [found for found in executables if found.id not in owners]
+        for found in executables:
+            if owner := owners.get(found.id):
+                message = f"the executable id {found.id} (unique in the tenant) already comes from {owner}"
+                failed.append(_resource(found.id, "SyncFailed", message, found.kind))
         self._store.catalog.replace(name, mine, broken)
         applied = [
-            _resource(found.id, "Synced", f"workflowtemplate.argoproj.io/{found.id} configured")
-            for found in mine
+            _resource(found.id, "Synced", f"{found.resource} configured", found.kind) for found in mine
         ]
         log.info(
             "application %s: revision %s, %d templates, %d failed",

@@ -69,6 +69,11 @@ class ExecutionBody(Body):
     configuration_id: Id
 
 
+class DeploymentBody(Body):
+    configuration_id: Id
+    ttl: Annotated[str, StringConstraints(pattern=r"^[0-9]+[mMhHdD]$")] | None = None
+
+
 class TargetBody(Body):
     target_status: Literal["STOPPED"]
 

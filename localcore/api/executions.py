@@ -52,6 +52,10 @@ def create(svc: Svc, group: Group, body: ExecutionBody) -> dict[str, Any]:
     configuration = svc.store.configurations.get(group, body.configuration_id)
     if configuration is None:
         raise invalid("configurationId", f"configuration '{body.configuration_id}' does not exist")
+    executable = svc.store.catalog.executable(configuration["executableId"], configuration["scenarioId"])
+    if executable is not None and executable["deployable"]:
+        message = f"executable '{executable['id']}' is a ServingTemplate: it is deployed, not executed"
+        raise invalid("configurationId", message)
     identifier = svc.store.executions.create(group, configuration)
     svc.engine.wake()
     answer = {"id": identifier, "message": "Execution scheduled", "status": "UNKNOWN"}

@@ -53,7 +53,7 @@ def executables(request: Request, svc: Svc, _: Group, scenario_id: str) -> dict[
 
 @router.get("/{scenario_id}/executables/{executable_id}")
 def executable(svc: Svc, _: Group, scenario_id: str, executable_id: str) -> dict[str, Any]:
-    row = svc.store.catalog.executable(executable_id, scenario_id)
+    row = svc.store.catalog.visible(executable_id, scenario_id)
     if row is None:
         raise not_found("Executable", executable_id)
     return executable_document(row)

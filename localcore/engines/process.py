@@ -114,7 +114,12 @@ class ProcessEngine:
     def _admit(self, row: Row) -> None:
         """UNKNOWN -> PENDING once executable and default object store are there, as in AI Core."""
         message = ""
-        if self._store.catalog.executable(row["executable_id"], row["scenario_id"]) is None:
+        executable = self._store.catalog.executable(row["executable_id"], row["scenario_id"])
+        if executable is not None and executable["deployable"]:
+            message = f"executable {row['executable_id']} is a ServingTemplate: it is deployed, not executed"
+            self._end(row, "DEAD", message)
+            return
+        if executable is None:
             message = (
                 f"executable {row['executable_id']} of scenario {row['scenario_id']} does not exist (yet)"
             )

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from localcore.executable import TemplateError, artifact_labels
 from localcore.store.database import Row, unpack
 from localcore.store.store import Store
-from localcore.template import TemplateError, artifact_labels
 
 
 def registered(store: Store, row: Row, outputs: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from localcore import clock
+from localcore.executable import Executable
 from localcore.store.database import Database, Row, pack, unpack
-from localcore.template import Executable
 
 _SCENARIOS = (
     "SELECT scenario_id, min(created_at) AS created_at, max(modified_at) AS modified_at,"
-    " (SELECT document FROM executables AS newest WHERE newest.scenario_id = executables.scenario_id"
-    "  ORDER BY newest.modified_at DESC, newest.id LIMIT 1) AS document FROM executables"
+    " (SELECT document FROM executables AS newest WHERE newest.scenario_id = shown.scenario_id"
+    "  ORDER BY newest.modified_at DESC, newest.id LIMIT 1) AS document FROM visible_executables AS shown"
 )
 
 
@@ -24,7 +24,7 @@ def executable_document(row: Row) -> dict[str, Any]:
         "versionId": row["version"],
         "name": fields["name"],
         "description": fields["description"],
-        "deployable": False,
+        "deployable": bool(row["deployable"]),
         "parameters": fields["parameters"],
         "inputArtifacts": fields["inputs"],
         "outputArtifacts": fields["outputs"],
@@ -62,8 +62,8 @@ class Catalog:
 
     def versions(self, scenario_id: str) -> list[dict[str, Any]]:
         rows = self._db.all(
-            "SELECT version, min(created_at) AS created_at, max(modified_at) AS modified_at FROM executables"
-            " WHERE scenario_id = ? GROUP BY version ORDER BY version",
+            "SELECT version, min(created_at) AS created_at, max(modified_at) AS modified_at"
+            " FROM visible_executables WHERE scenario_id = ? GROUP BY version ORDER BY version",
             (scenario_id,),
         )
         return [
@@ -78,8 +78,16 @@ class Catalog:
         ]
 
     def executables(self, scenario_id: str, version: str | None) -> list[dict[str, Any]]:
-        sql = "SELECT * FROM executables WHERE scenario_id = ? AND (? IS NULL OR version = ?) ORDER BY id"
+        sql = (
+            "SELECT * FROM visible_executables WHERE scenario_id = ? AND (? IS NULL OR version = ?)"
+            " ORDER BY id"
+        )
         return [executable_document(row) for row in self._db.all(sql, (scenario_id, version, version))]
+
+    def visible(self, identifier: str, scenario_id: str) -> Row | None:
+        """An executable as the API shows it: not while its scenario is invisible."""
+        sql = "SELECT * FROM visible_executables WHERE id = ? AND scenario_id = ?"
+        return self._db.one(sql, (identifier, scenario_id))
 
     def executable(self, identifier: str, scenario_id: str | None = None) -> Row | None:
         sql = "SELECT * FROM executables WHERE id = ? AND (? IS NULL OR scenario_id = ?)"
@@ -105,10 +113,11 @@ class Catalog:
                 if row["id"] not in present:
                     connection.execute("DELETE FROM executables WHERE id = ?", (row["id"],))
             connection.executemany(
-                "INSERT INTO executables VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET"
+                "INSERT INTO executables VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET"
                 " scenario_id = excluded.scenario_id, version = excluded.version,"
                 " document = excluded.document,"
-                " template = excluded.template, digest = excluded.digest, modified_at = excluded.modified_at",
+                " template = excluded.template, digest = excluded.digest, modified_at = excluded.modified_at,"
+                " deployable = excluded.deployable",
                 [
                     (
                         found.id,
@@ -120,6 +129,7 @@ class Catalog:
                         found.digest,
                         moment,
                         moment,
+                        int(found.deployable),
                     )
                     for found in executables
                 ],

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from localcore.errors import StoreError
-from localcore.store.schema import SCHEMA, VERSION
+from localcore.store.schema import MIGRATIONS, VERSION
 
 Row = sqlite3.Row
 
@@ -40,8 +40,8 @@ class Database:
             raise StoreError(
                 f"{self._path} was written by a newer version (schema {version}, here {VERSION})"
             )
-        if version < VERSION:
-            self.connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        for number, script in enumerate(MIGRATIONS[version:], version + 1):
+            self.connection.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")
 
     @property
     def connection(self) -> sqlite3.Connection:

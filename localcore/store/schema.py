@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 1
-
-SCHEMA = """
+_FIRST = """
 CREATE TABLE resource_groups (
   id TEXT PRIMARY KEY, labels TEXT NOT NULL, created_at TEXT NOT NULL);
 
@@ -72,3 +70,15 @@ CREATE TABLE secrets (
   kind TEXT NOT NULL, scope TEXT NOT NULL, name TEXT NOT NULL, data TEXT NOT NULL, metadata TEXT NOT NULL,
   created_at TEXT NOT NULL, PRIMARY KEY (kind, scope, name));
 """
+
+# ServingTemplates beside WorkflowTemplates. A scenario shows only while a WorkflowTemplate carries its id
+# (aicore.md section 4.1), and so do its executables.
+_SECOND = """
+ALTER TABLE executables ADD COLUMN deployable INTEGER NOT NULL DEFAULT 0;
+CREATE VIEW visible_executables AS SELECT * FROM executables
+  WHERE scenario_id IN (SELECT scenario_id FROM executables WHERE NOT deployable);
+"""
+
+# What takes a database from each version to the next; never changed, only added to.
+MIGRATIONS = (_FIRST, _SECOND)
+VERSION = len(MIGRATIONS)

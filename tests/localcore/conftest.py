@@ -55,6 +55,27 @@ def template(
     }
 
 
+def serving(
+    name: str, spec: str, *, parameters: list[dict[str, str]] | None = None, artifacts: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """A ServingTemplate with AI Core's mandatory labels and annotations; `spec` with its placeholders."""
+    found = template(name, [shell("unused", "true")])
+    inputs = {"parameters": parameters or [], "artifacts": [{"name": name} for name in artifacts]}
+    inner = {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "metadata": {
+            "annotations": "autoscaling.knative.dev/target: 1\n",
+            "labels": "ai.sap.com/resourcePlan: starter\n",
+        },
+        "spec": spec,
+    }
+    return found | {
+        "apiVersion": "ai.sap.com/v1alpha1",
+        "kind": "ServingTemplate",
+        "spec": {"inputs": inputs, "template": inner},
+    }
+
+
 def shell(name: str, line: str, **fields: Any) -> dict[str, Any]:
     """A container template that runs a shell line."""
     body = {"image": "docker.io/acme/image:1", "command": ["/bin/sh", "-c"], "args": [line]}
@@ -267,6 +288,7 @@ class Support:
     """The helpers of this folder, as one fixture."""
 
     template = staticmethod(template)
+    serving = staticmethod(serving)
     shell = staticmethod(shell)
     wait_for = staticmethod(wait_for)
     processes_of = staticmethod(processes_of)

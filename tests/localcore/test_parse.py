@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from localcore.template import TemplateError, read_executable
+from localcore.executable import TemplateError
+from localcore.template import read_executable
 from localcore.workflow.errors import WorkflowError
 from localcore.workflow.parse import parse
 from localcore.yamldoc import DocumentError, load_documents
@@ -128,7 +129,7 @@ def test_what_the_catalogue_takes(support: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("kind", "ServingTemplate", "is not served here"),
+        ("kind", "ServingTemplate", "argoproj.io/v1alpha1/ServingTemplate is not served here"),
         ("metadata.name", "Upper_Case", "metadata.name"),
         ("metadata.name", "a" * 65, "metadata.name"),
         ("metadata.labels", {"ai.sap.com/version": "1"}, "scenarios.ai.sap.com/id is missing"),
