@@ -109,17 +109,19 @@ def _served(core: Any, gitops: Any, *documents: dict[str, Any]) -> None:
     core.sync(gitops)
 
 
-def test_a_scenario_needs_a_workflow(core: Any, gitops: Any, support: Any, reader: dict[str, Any]) -> None:
-    """Proves: a ServingTemplate alone stays invisible; a WorkflowTemplate of its scenario brings it to light."""
-    client = core.client()
-    _served(core, gitops, reader)
+def test_a_scenario_needs_a_workflow(
+    own_core: Any, own_gitops: Any, support: Any, reader: dict[str, Any]
+) -> None:
+    """Proves: a ServingTemplate alone stays invisible until its scenario has a WorkflowTemplate."""
+    client = own_core.start().client()
+    _served(own_core, own_gitops, reader)
     entries = client.applications.get_status("templates").sync_resources_status
     assert [(one.kind, one.name, one.status) for one in entries] == [("ServingTemplate", "reader", "Synced")]
     assert client.scenario.query().resources == []
     assert client.executable.query("demo").resources == []
     with pytest.raises(AIAPINotFoundException):
         client.executable.get("demo", "reader")
-    _served(core, gitops, support.template("train", [support.shell("main", "true")]))
+    _served(own_core, own_gitops, support.template("train", [support.shell("main", "true")]))
     assert [one.id for one in client.scenario.query().resources] == ["demo"]
     found = {one.id: one for one in client.executable.query("demo").resources}
     assert (found["reader"].deployable, found["train"].deployable) == (True, False)
