@@ -9,12 +9,17 @@ RECIPE = {"Dockerfile": "Dockerfile.j2", "requirements.txt": "requirements.txt.j
 
 
 def image_files(executable: ResolvedExecutable, folder: str) -> dict[str, bytes]:
-    """Files of the build context, under `folder`. The trainer's own code is added when the image is built.
+    """Files of the build context, under `folder`; none where the workflow's image is built elsewhere. The
+    trainer's own code is added when the image is built.
 
-    Raises InputError when a text of the workflow cannot be filled.
+    The Dockerfile names its spec, the list of packages does not: executables with the same packages then
+    share one layer of them, whatever spec they come from. Raises InputError when a text cannot be filled.
     """
-    first_line = header(executable.source)
     files = {
-        f"{folder}/{name}": fill_text(executable, text, f"{folder}/{name}") for name, text in RECIPE.items()
+        name: fill_text(executable, text, f"{folder}/{name}")
+        for name, text in RECIPE.items()
+        if text in executable.workflow.texts
     }
-    return {path: (first_line + text).encode("utf-8") for path, text in files.items()}
+    if "Dockerfile" in files:
+        files["Dockerfile"] = header(executable.source) + files["Dockerfile"]
+    return {f"{folder}/{name}": text.encode("utf-8") for name, text in files.items()}
