@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from corespec.errors import CommandError
-from generator.catalog import Workflow, load_catalog
+from generator.catalog import Workflow
 from generator.errors import InputError
-from generator.project import Project, load_project
+from generator.project import Project, load_project, project_catalog
 from generator.render import render
 from generator.spec.environment import Environment
 from generator.spec.parse import parse
@@ -44,7 +44,7 @@ class Place:
 def load(directory: Path, environment: str | None, catalog: Sequence[Path] | None) -> Place:
     """Load the project in `directory`; InputError for bad specs, CommandError for an unclear -e."""
     root = project_root(directory)
-    workflows = load_catalog(catalog or ())
+    workflows = project_catalog(root, catalog or ())
     project = load_project(root, workflows)
     return Place(project, project.environments[choose(project.environments, environment)], workflows)
 
@@ -53,8 +53,9 @@ def load_all(directory: Path, asked: str | None, catalog: Sequence[Path] | None)
     """Every environment of the project, or the one that was asked for; at least one."""
     if asked is not None:
         return [load(directory, asked, catalog)]
-    workflows = load_catalog(catalog or ())
-    project = load_project(project_root(directory), workflows)
+    root = project_root(directory)
+    workflows = project_catalog(root, catalog or ())
+    project = load_project(root, workflows)
     if not project.environments:
         raise CommandError("the project has no environment", remedy="Add specs/environments/local.yaml.")
     named = sorted(project.environments.items())

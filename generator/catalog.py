@@ -1,7 +1,9 @@
 """The content catalogue: a workflow is a folder, and adding one touches no Python.
 
-A folder holds `workflow.yaml` (name, parameters, artifacts), `template.yaml.j2` (the WorkflowTemplate),
-`Dockerfile.j2` and `requirements.txt.j2`. Everything is read here, once, so that rendering stays free of I/O.
+A folder holds `workflow.yaml` (name, parameters, artifacts), `template.yaml.j2` (the WorkflowTemplate or
+ServingTemplate), and, where the image is built here, `Dockerfile.j2` and `requirements.txt.j2`. Texts may
+`<% include "NAME" %>` those in the catalogue's folder `_shared`, and in the built-in one. Everything is read
+here, once, so that rendering stays free of I/O.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from jinja2 import TemplateSyntaxError
 from pydantic import Field, StrictBool, field_validator
 
 from generator.errors import Diagnostic, InputError
-from generator.spec.document import ArtifactKind, SpecModel
+from generator.spec.model import ArtifactKind, SpecModel
 from generator.spec.parameters import Parameter, ParameterType, UnfitValueError, canonical
 from generator.spec.parse import parse
 from generator.spec.reader import Source, read
@@ -26,7 +28,9 @@ from generator.templating import check_syntax
 __all__ = ["ArtifactPort", "Parameter", "ParameterType", "Workflow", "load_catalog"]
 
 BUILT_IN = Path(__file__).parent / "catalog"
-TEXTS = ("template.yaml.j2", "Dockerfile.j2", "requirements.txt.j2")
+SHARED = "_shared"
+TEMPLATE, DOCKERFILE, REQUIREMENTS = "template.yaml.j2", "Dockerfile.j2", "requirements.txt.j2"
+WorkflowKind = Literal["training", "batch", "serving"]
 
 
 class ArtifactPort(SpecModel):
@@ -62,8 +66,8 @@ class WorkflowDocument(SpecModel):
     """Kind of document."""
     metadata: WorkflowMetadata
     """Who the workflow is."""
-    type: Literal["training", "serving"] = "training"
-    """Whether executions or deployments run it."""
+    type: WorkflowKind = "training"
+    """`training` and `batch` are run by executions, `serving` by deployments."""
     parameters: Mapping[str, Parameter] = Field(default_factory=dict)
     """Parameters by name."""
     inputs: Mapping[str, ArtifactPort] = Field(default_factory=dict)
@@ -93,8 +97,8 @@ class Workflow(SpecModel):
     """Name for people."""
     description: Text
     """What it does."""
-    kind: Literal["training", "serving"]
-    """Whether executions or deployments run it."""
+    kind: WorkflowKind
+    """`training` and `batch` are run by executions, `serving` by deployments."""
     parameters: Mapping[str, Parameter]
     """Parameters by name, in the order of `workflow.yaml`."""
     inputs: Mapping[str, ArtifactPort]
@@ -105,7 +109,20 @@ class Workflow(SpecModel):
     """Arguments after the Python interpreter that check a dataset before anything is created (`-m trainer
     check …`); the caller adds `--<input> FOLDER`, `--set name=value` and `-o json`."""
     texts: Mapping[str, str] = Field(repr=False)
-    """Jinja texts by file name: `template.yaml.j2`, `Dockerfile.j2`, `requirements.txt.j2`."""
+    """Jinja texts by file name: `template.yaml.j2` and, where the image is built here, `Dockerfile.j2` and
+    `requirements.txt.j2`."""
+    shared: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    """Jinja texts that these may include, by name."""
+
+    @property
+    def template_kind(self) -> Literal["WorkflowTemplate", "ServingTemplate"]:
+        """Kind of the document that `template.yaml.j2` gives."""
+        return "ServingTemplate" if self.kind == "serving" else "WorkflowTemplate"
+
+    @property
+    def builds_image(self) -> bool:
+        """Whether the folder holds the recipe of the image; otherwise somebody else builds it."""
+        return DOCKERFILE in self.texts
 
 
 def load_catalog(extra: Sequence[Path] = ()) -> Mapping[str, Workflow]:
@@ -146,20 +163,40 @@ def _built_in() -> Mapping[str, Workflow]:
 def _load_folder(root: Path) -> tuple[dict[str, Workflow], list[Diagnostic]]:
     workflows: dict[str, Workflow] = {}
     diagnostics: list[Diagnostic] = []
-    folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    found = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    folders = [path for path in found if not path.name.startswith(("_", "."))]
     if not folders:
         message = "no workflow folder here; a catalogue folder holds one folder for each workflow"
         diagnostics.append(Diagnostic(root.as_posix(), 1, 1, "empty-catalog", message))
+    shared, problems = _shared(root)
+    diagnostics += problems
     for folder in folders:
-        workflow, problems = load_workflow(folder)
+        workflow, problems = load_workflow(folder, shared)
         diagnostics += problems
         if workflow:
             workflows[workflow.name] = workflow
     return workflows, diagnostics
 
 
-def load_workflow(folder: Path) -> tuple[Workflow | None, list[Diagnostic]]:
-    """Read one workflow folder; None with the reasons when it cannot be used."""
+def _shared(root: Path) -> tuple[dict[str, str], list[Diagnostic]]:
+    """Texts to include: those of the folder, and the built-in ones, which keep their names."""
+    texts: dict[str, str] = {}
+    diagnostics: list[Diagnostic] = []
+    for folder in dict.fromkeys((root / SHARED, BUILT_IN / SHARED)):
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            text, problem = _text(path)
+            texts[path.relative_to(folder).as_posix()] = text
+            diagnostics += [problem] if problem else []
+    return texts, diagnostics
+
+
+def load_workflow(
+    folder: Path, shared: Mapping[str, str] | None = None
+) -> tuple[Workflow | None, list[Diagnostic]]:
+    """Read one workflow folder; None with the reasons when it cannot be used.
+
+    `shared`: texts that those of the folder may include, by name.
+    """
     texts, diagnostics = _texts(folder)
     try:
         source = read((folder / "workflow.yaml").as_posix(), (folder / "workflow.yaml").read_bytes())
@@ -186,29 +223,37 @@ def load_workflow(folder: Path) -> tuple[Workflow | None, list[Diagnostic]]:
         outputs=document.outputs,
         check=document.check,
         texts=texts,
+        shared=shared or {},
     ), []
 
 
 def _texts(folder: Path) -> tuple[dict[str, str], list[Diagnostic]]:
+    """The template, and the recipe of the image where there is one: both of its files or neither."""
+    recipe = [name for name in (DOCKERFILE, REQUIREMENTS) if (folder / name).exists()]
     texts: dict[str, str] = {}
     diagnostics: list[Diagnostic] = []
-    for name in TEXTS:
-        path = folder / name
-        try:
-            texts[name] = path.read_text(encoding="utf-8")
-            check_syntax(texts[name])
-        except OSError as error:
-            message = f"cannot be read ({error.strerror}); every workflow folder needs it"
-            diagnostics.append(Diagnostic(path.as_posix(), 1, 1, "missing-file", message))
-        except UnicodeDecodeError:
-            diagnostics.append(
-                Diagnostic(path.as_posix(), 1, 1, "not-utf8", "the file is not UTF-8 text; save it as UTF-8")
-            )
-        except TemplateSyntaxError as error:
-            diagnostics.append(
-                Diagnostic(path.as_posix(), error.lineno, 1, "template-syntax", error.message or "not Jinja")
-            )
+    for name in (TEMPLATE, *((DOCKERFILE, REQUIREMENTS) if recipe else ())):
+        texts[name], problem = _text(folder / name)
+        diagnostics += [problem] if problem else []
     return texts, diagnostics
+
+
+def _text(path: Path) -> tuple[str, Diagnostic | None]:
+    """A Jinja text, or why it cannot be used."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        check_syntax(text)
+    except OSError as error:
+        message = f"cannot be read ({error.strerror}); every workflow folder needs it"
+        return "", Diagnostic(path.as_posix(), 1, 1, "missing-file", message)
+    except UnicodeDecodeError:
+        message = "the file is not UTF-8 text; save it as UTF-8"
+        return "", Diagnostic(path.as_posix(), 1, 1, "not-utf8", message)
+    except TemplateSyntaxError as error:
+        return "", Diagnostic(
+            path.as_posix(), error.lineno, 1, "template-syntax", error.message or "not Jinja"
+        )
+    return text, None
 
 
 def _check(document: WorkflowDocument, source: Source, folder: Path) -> list[Diagnostic]:

@@ -6,11 +6,13 @@ from typing import Any
 
 from jinja2 import TemplateError
 
+from generator.catalog import Workflow
 from generator.errors import Diagnostic, InputError
 from generator.spec.document import Scenario
+from generator.spec.executable import Retry, Scaling
 from generator.spec.parameters import Parameter, canonical
 from generator.spec.resolve import ResolvedExecutable
-from generator.templating import fill
+from generator.templating import Bare, fill
 from generator.version import TOOL
 
 
@@ -24,39 +26,81 @@ def fill_text(executable: ResolvedExecutable, name: str, path: str) -> str:
 
     Raises InputError, at `path`, when the text names something that is not there.
     """
+    workflow = executable.workflow
     try:
-        return fill(executable.workflow.texts[name], values(executable))
+        return fill(workflow.texts[name], values(executable), workflow.shared)
     except TemplateError as error:
-        message = f"{name} of workflow `{executable.workflow.name}` cannot be filled: {error.message}"
+        message = f"{name} of workflow `{workflow.name}` cannot be filled: {error.message}"
         raise InputError([Diagnostic(path, 1, 1, "template-syntax", message)]) from None
 
 
 def values(executable: ResolvedExecutable) -> dict[str, Any]:
-    """Names a workflow's text may use; every leaf becomes a quoted literal (see `templating`)."""
+    """Names a workflow's text may use; every leaf becomes a quoted literal (see `templating`), except
+    `base_image` (for FROM), which a strict pattern has let through.
+    """
     spec, scenario, workflow = executable.spec, executable.scenario.metadata, executable.workflow
+    ports = sorted(workflow.inputs.items()), sorted(workflow.outputs.items())
+    inputs, outputs = ([_port(name, port.path) for name, port in side] for side in ports)
     return {
         "executable": {
             "id": executable.id,
             "title": spec.title or executable.id,
             "description": spec.description or workflow.description,
-            "image": spec.image,
+            "image": executable.image,
+            "base_image": executable.base_image,
             "image_pull_secret": spec.image_pull_secret,
             "resource_plan": spec.resource_plan,
             "instance_type": spec.instance_type,
+            "shared_memory": spec.shared_memory,
+            "active_deadline_seconds": spec.active_deadline,
+            "retry": _retry(spec.retry),
+            "volumes": [
+                {
+                    "name": name,
+                    "size": item.size,
+                    "mount_path": item.mount_path,
+                    "storage_class": item.storage_class,
+                }
+                for name, item in sorted(spec.volumes.items())
+            ],
+            "scaling": (spec.scaling or Scaling()).model_dump(),
         },
         "scenario": {
             "id": scenario.name,
             "title": scenario.title or scenario.name,
             "version": scenario.version,
         },
+        "workflow": workflow.name,
+        "base_image": Bare(executable.base_image),
+        "command": " ".join(
+            ["exec python -m trainer", workflow.name]
+            + [f"--{port['name']} {port['path']}" for port in [*inputs, *outputs]]
+        ),
         "labels": _labels(executable.scenario),
         "annotations": _annotations(executable),
         "machine_labels": _machine_labels(executable),
-        "inputs": [{"name": name, "path": port.path} for name, port in sorted(workflow.inputs.items())],
-        "outputs": [{"name": name, "path": port.path} for name, port in sorted(workflow.outputs.items())],
-        "parameters": [_parameter(parameter) for parameter in workflow.parameters.values()],
+        "inputs": inputs,
+        "outputs": outputs,
+        "parameters": [_parameter(parameter, workflow) for parameter in workflow.parameters.values()],
         "gpu": spec.uses_gpu,
     }
+
+
+def _port(name: str, path: str) -> dict[str, str]:
+    return {"name": name, "path": path, "reference": f"{{{{inputs.artifacts.{name}}}}}"}
+
+
+def _retry(retry: Retry | None) -> dict[str, Any] | None:
+    """Retries with the spellings of Argo: numbers and durations are texts."""
+    if retry is None:
+        return None
+    backoff = retry.backoff
+    waits = backoff and {
+        "duration": f"{backoff.duration}s",
+        "factor": str(backoff.factor),
+        "max_duration": f"{backoff.max_duration}s" if backoff.max_duration else None,
+    }
+    return {"limit": str(retry.limit), "policy": retry.policy, "backoff": waits}
 
 
 def _labels(scenario: Scenario) -> list[tuple[str, str]]:
@@ -83,11 +127,12 @@ def _annotations(executable: ResolvedExecutable) -> list[tuple[str, str]]:
     return [(key, value) for key, value in pairs if value]
 
 
-def _parameter(parameter: Parameter) -> dict[str, str]:
+def _parameter(parameter: Parameter, workflow: Workflow) -> dict[str, str]:
+    scope = "inputs" if workflow.kind == "serving" else "workflow"
     return {
         "name": parameter.name,
         "default": canonical(parameter, parameter.default),
         "description": parameter.description,
         "variable": f"TRAINER_{parameter.name.upper()}",
-        "reference": f"{{{{workflow.parameters.{parameter.name}}}}}",
+        "reference": f"{{{{{scope}.parameters.{parameter.name}}}}}",
     }

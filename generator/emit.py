@@ -1,8 +1,8 @@
 """Plain data as YAML that people like to read, and that every YAML version reads alike.
 
 Block style, two spaces, keys in the order given. Text stands bare only when no reader could take it for
-anything else; all other text is double-quoted. Written here rather than by a library, because the bytes of
-`rendered/` must not change with a library's version.
+anything else; text of several lines is a literal block; all other text is quoted. Written here rather than by
+a library, because the bytes of `rendered/` must not change with a library's version.
 """
 
 from __future__ import annotations
@@ -58,7 +58,10 @@ def _block(value: Any, indent: str, lines: list[str]) -> None:
     if isinstance(value, dict) and value:
         for key, item in value.items():
             head = f"{indent}{scalar(str(key))}:"
-            if _is_short(item):
+            if isinstance(item, str) and _is_literal(item):
+                lines.append(f"{head} |")
+                lines += [f"{indent}  {line}".rstrip() for line in item[:-1].split("\n")]
+            elif _is_short(item):
                 lines.append(f"{head} {_flow(item)}")
             else:
                 lines.append(head)
@@ -87,6 +90,19 @@ def _is_short(value: Any) -> bool:
     if isinstance(value, list):
         return all(isinstance(item, str) for item in value) and sum(map(len, value)) < _SHORT_LIST
     return True
+
+
+def _is_literal(text: str) -> bool:
+    """Text of several lines that a block shows as it is: nothing is stripped, nothing taken as indent."""
+    lines = text.split("\n")
+    return (
+        len(lines) > 2
+        and lines[-1] == ""
+        and all(line.isprintable() and line == line.rstrip() for line in lines)
+        and bool(lines[0])
+        and bool(lines[-2])
+        and not lines[0].startswith(" ")
+    )
 
 
 def _flow(value: Any) -> str:

@@ -13,9 +13,10 @@ from typing import Any
 
 HASH_VERSION = 1
 
-# Parts of a WorkflowTemplate's spec on which no result depends: who may pull the image, and the defaults and
-# descriptions of parameters (a configuration binds every parameter).
-_SPEC_WITHOUT_EFFECT = frozenset({"arguments", "imagePullSecrets"})
+# Parts of a template's spec on which no result depends: who may pull the image, the defaults and descriptions
+# of parameters (a configuration binds every parameter), and how long and how often a run is tried.
+_SPEC_WITHOUT_EFFECT = frozenset({"arguments", "imagePullSecrets", "activeDeadlineSeconds"})
+_STEP_WITHOUT_EFFECT = frozenset({"activeDeadlineSeconds", "retryStrategy"})
 
 
 def canonical_json(value: object) -> bytes:
@@ -32,13 +33,30 @@ def digest(kind: str, value: object) -> str:
 
 
 def template_fingerprint(template: Mapping[str, Any]) -> str:
-    """Fingerprint (64 hex digits) of what a run of a WorkflowTemplate depends on.
+    """Fingerprint (64 hex digits) of what a run of a WorkflowTemplate, or a server of a ServingTemplate,
+    depends on.
 
     Image, command, environment, artifacts, volumes and the resource plan enter. The template's name, its
-    labels, titles and descriptions, parameter defaults and the pull secret do not.
+    labels, titles and descriptions, parameter defaults, the pull secret, deadlines and retries do not.
     """
     spec = template.get("spec", {})
-    return digest("template", {key: value for key, value in spec.items() if key not in _SPEC_WITHOUT_EFFECT})
+    kept = {key: value for key, value in spec.items() if key not in _SPEC_WITHOUT_EFFECT}
+    if isinstance(kept.get("templates"), list):
+        kept["templates"] = [_step(step) for step in kept["templates"]]
+    if template.get("kind") == "ServingTemplate":
+        kept["inputs"] = _names(spec.get("inputs") or {})
+    return digest("template", kept)
+
+
+def _step(step: Any) -> Any:
+    if not isinstance(step, Mapping):
+        return step
+    return {key: value for key, value in step.items() if key not in _STEP_WITHOUT_EFFECT}
+
+
+def _names(inputs: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Names of the inputs of a ServingTemplate, without defaults and descriptions."""
+    return {side: [item.get("name") for item in items or []] for side, items in inputs.items()}
 
 
 def configuration_fingerprint(

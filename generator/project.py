@@ -1,25 +1,31 @@
-"""A user's project folder: `specs/*.yaml` are scenarios, `specs/environments/*.yaml` are environments."""
+"""A user's project folder: `specs/*.yaml` are scenarios, `specs/environments/*.yaml` are environments, and
+`images.lock.yaml` holds the digests of images.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel
 
-from generator.catalog import Workflow
+from generator.catalog import Workflow, load_catalog
 from generator.errors import Diagnostic, InputError
 from generator.spec.document import Scenario
 from generator.spec.environment import Environment
 from generator.spec.findings import Findings
 from generator.spec.link import Linker
+from generator.spec.locks import LOCK_PATH, ImageLock
+from generator.spec.overlay import overlay, unknown_scenarios, unplaced_images
 from generator.spec.parse import Parsed, parse
 from generator.spec.reader import MAX_BYTES, Positions, read
 from generator.spec.resolve import missing_stores
 
 Model = TypeVar("Model", bound=BaseModel)
+CATALOG_VARIABLE = "CORESPEC_CATALOG"
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class Project:
 
     `sources` maps a scenario's name to its file, and `environments/<name>` to an environment's; paths are
     relative to `root` with `/` between their parts. `positions` maps a file to the places of its values, for
-    diagnostics.
+    diagnostics. `locks` maps `host/name:tag` of an image to its digest.
     """
 
     root: Path
@@ -36,6 +42,22 @@ class Project:
     environments: Mapping[str, Environment]
     sources: Mapping[str, str]
     positions: Mapping[str, Positions] = field(default_factory=dict, repr=False, compare=False)
+    locks: Mapping[str, str] = field(default_factory=dict)
+
+
+def project_catalog(root: Path, extra: Sequence[Path] = ()) -> Mapping[str, Workflow]:
+    """The workflows that a project may use: the built-in ones, those in the `extra` folders, in the folders
+    of the variable CORESPEC_CATALOG (separated like those of PATH) and in the `catalog` folders of its
+    environments.
+
+    Raises InputError for a folder that is no catalogue, and for a name that comes up twice. An environment
+    that cannot be read is left to `load_project`, which reports it.
+    """
+    named = [Path(item) for item in os.environ.get(CATALOG_VARIABLE, "").split(os.pathsep) if item]
+    declared = (parsed.salvaged for parsed in _parse_folder(root, "specs/environments", Environment))
+    own = [root / folder for environment in declared if environment for folder in environment.catalog]
+    folders = {path.resolve(): path for path in [*extra, *named, *own]}
+    return load_catalog([*folders.values()])
 
 
 def load_project(root: Path, catalog: Mapping[str, Workflow] | None = None) -> Project:
@@ -52,7 +74,11 @@ def load_project(root: Path, catalog: Mapping[str, Workflow] | None = None) -> P
     places = {parsed.salvaged.metadata.name: parsed.salvaged for parsed in environments if parsed.salvaged}
     for parsed in scenarios:
         diagnostics += _cross_check(parsed, catalog, places)
+    for place in environments:
+        diagnostics += _overrides(place, scenarios, catalog)
     diagnostics += _duplicates(scenarios, environments)
+    locks = _parse_file(root, root / LOCK_PATH, ImageLock) if (root / LOCK_PATH).exists() else None
+    diagnostics += locks.diagnostics if locks else ()
     if diagnostics:
         raise InputError(diagnostics)
     models = sorted(
@@ -64,7 +90,8 @@ def load_project(root: Path, catalog: Mapping[str, Workflow] | None = None) -> P
     }
     positions = {parsed.source.path: parsed.source.positions for parsed in scenarios}
     positions |= {place.source.path: place.source.positions for place in environments}
-    return Project(root, tuple(models), dict(sorted(places.items())), sources, positions)
+    digests = dict(locks.model.images) if locks and locks.model else {}
+    return Project(root, tuple(models), dict(sorted(places.items())), sources, positions, digests)
 
 
 def _parse_folder(root: Path, folder: str, model: type[Model]) -> list[Parsed[Model]]:
@@ -104,6 +131,24 @@ def _cross_check(
     Linker(parsed.salvaged, findings, catalog, parsed.broken).run()
     for environment in environments.values():
         findings.items += missing_stores(parsed.salvaged, findings, environment)
+        unplaced_images(parsed.salvaged, environment, findings)
+    return findings.items
+
+
+def _overrides(
+    place: Parsed[Environment], scenarios: list[Parsed[Scenario]], catalog: Mapping[str, Workflow] | None
+) -> list[Diagnostic]:
+    """Overrides that name nothing, or whose values do not fit. A scenario with faults of its own is left out:
+    what it lacks may be what could not be read."""
+    findings = Findings(place.source.path, place.source.positions)
+    if place.salvaged is None:
+        return []
+    if all(parsed.salvaged for parsed in scenarios):
+        known = (parsed.salvaged.metadata.name for parsed in scenarios if parsed.salvaged)
+        unknown_scenarios(place.salvaged, known, findings)
+    for parsed in scenarios:
+        if parsed.model:
+            overlay(parsed.model, place.salvaged, catalog, findings)
     return findings.items
 
 

@@ -60,7 +60,8 @@ def render(resolved: Resolved) -> dict[str, bytes]:
         path = template_path(environment, executable.id)
         try:
             document = build_template(executable, path)
-            files |= image_files(executable, image_path(environment, executable.id))
+            if executable.workflow.builds_image:
+                files |= image_files(executable, image_path(environment, executable.id))
         except InputError as error:
             diagnostics += error.diagnostics
             continue
@@ -108,5 +109,6 @@ def _input_digests(resolved: Resolved) -> dict[str, str]:
     for item in resolved.executables:
         metadata = item.scenario.metadata.model_dump(mode="json", by_alias=True)
         source = sources.setdefault(item.source, {"metadata": metadata, "executables": {}})
-        source["executables"][item.id] = item.spec.model_dump(mode="json", by_alias=True)
+        spec = item.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        source["executables"][item.id] = {**spec, "image": item.image, "base": item.base_image}
     return {path: digest("spec", value) for path, value in sorted(sources.items())}

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template
+from jinja2 import DictLoader, StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from generator.emit import quote
@@ -24,9 +24,12 @@ class Bare(str):
     __slots__ = ()
 
 
-def fill(text: str, values: Mapping[str, Any]) -> str:
-    """Fill a catalogue text. Raises jinja2.TemplateError where it names an unknown value."""
-    return _compiled(text).render(values)
+def fill(text: str, values: Mapping[str, Any], shared: Mapping[str, str] | None = None) -> str:
+    """Fill a catalogue text; `shared` holds the texts that it may include, by name.
+
+    Raises jinja2.TemplateError where it names an unknown value or an unknown text.
+    """
+    return _compiled(text, tuple(sorted((shared or {}).items()))).render(values)
 
 
 def check_syntax(text: str) -> None:
@@ -41,9 +44,10 @@ def _literal(value: Any) -> Any:
     return quote(value) if isinstance(value, str) else json.dumps(value)
 
 
-@lru_cache(maxsize=1)
-def _environment() -> ImmutableSandboxedEnvironment:
+@lru_cache(maxsize=8)
+def _environment(shared: tuple[tuple[str, str], ...] = ()) -> ImmutableSandboxedEnvironment:
     return ImmutableSandboxedEnvironment(
+        loader=DictLoader(dict(shared)),
         undefined=StrictUndefined,
         finalize=_literal,
         autoescape=False,  # the output is YAML; `_literal` quotes every value
@@ -60,5 +64,5 @@ def _environment() -> ImmutableSandboxedEnvironment:
 
 
 @lru_cache(maxsize=64)
-def _compiled(text: str) -> Template:
-    return _environment().from_string(text)
+def _compiled(text: str, shared: tuple[tuple[str, str], ...]) -> Template:
+    return _environment(shared).from_string(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,19 +12,21 @@ from rich.table import Table
 
 from corespec import output
 from corespec.errors import CommandError
-from corespec.options import Catalog, Format, Output
-from generator.catalog import ArtifactPort, Parameter, Workflow, load_catalog
+from corespec.options import Catalog, Directory, Format, Output
+from generator.catalog import ArtifactPort, Parameter, Workflow
+from generator.project import project_catalog
 from reconciler.exitcode import ExitCode
 
+_RUN_BY = {"training": "`executions`", "batch": "`executions`", "serving": "`deployments`"}
 _ORIGINS = {"sap-cv 1.1.7": "Parameters of the CV package 1.1.7", "corespec": "Parameters of Corespec"}
 
 group = typer.Typer(no_args_is_help=True, help="The workflows that specs can use.")
 
 
 @group.command("list")
-def list_(catalog: Catalog = None, form: Output = Format.TEXT) -> int:
-    """One row for each workflow."""
-    workflows = load_catalog(catalog or ())
+def list_(directory: Directory = Path(), catalog: Catalog = None, form: Output = Format.TEXT) -> int:
+    """One row for each workflow: the built-in ones, and those of the project and of --catalog."""
+    workflows = project_catalog(directory, catalog or ())
     if form is Format.JSON:
         output.emit({"workflows": [_summary(workflow) for workflow in workflows.values()]})
         return ExitCode.CONVERGED
@@ -37,11 +40,12 @@ def list_(catalog: Catalog = None, form: Output = Format.TEXT) -> int:
 @group.command("show")
 def show(
     workflow: Annotated[str, typer.Argument(help="Name of the workflow.")],
+    directory: Directory = Path(),
     catalog: Catalog = None,
     form: Output = Format.TEXT,
 ) -> int:
     """Everything about one workflow: its artifacts, its parameters with type, default, range and meaning."""
-    workflows = load_catalog(catalog or ())
+    workflows = project_catalog(directory, catalog or ())
     if workflow not in workflows:
         known = ", ".join(workflows)
         raise CommandError(f"the catalogue has no workflow `{workflow}`", remedy=f"It has: {known}.")
@@ -55,7 +59,15 @@ def show(
 
 def _print(workflow: Workflow) -> None:
     output.show(
-        f"[bold]{workflow.name}[/bold]  {escape(workflow.title)}", escape(workflow.description.strip()), ""
+        f"[bold]{workflow.name}[/bold]  {escape(workflow.title)}",
+        escape(workflow.description.strip()),
+        f"Rendered as a {workflow.template_kind}, run by {_RUN_BY[workflow.kind]}; "
+        + (
+            "`corespec image build` builds its image."
+            if workflow.builds_image
+            else "its image is built elsewhere."
+        ),
+        "",
     )
     artifacts = output.table("artifact", "", "kind", "path", "meaning")
     for direction, ports in (("in", workflow.inputs), ("out", workflow.outputs)):
@@ -89,6 +101,7 @@ def _summary(workflow: Workflow) -> dict[str, Any]:
         "name": workflow.name,
         "title": workflow.title,
         "kind": workflow.kind,
+        "template_kind": workflow.template_kind,
         "description": workflow.description,
     }
 
@@ -98,6 +111,9 @@ def _details(workflow: Workflow) -> dict[str, Any]:
         "inputs": _ports(workflow.inputs),
         "outputs": _ports(workflow.outputs),
         "parameters": [parameter.model_dump(mode="json") for parameter in workflow.parameters.values()],
+        "check": list(workflow.check) if workflow.check else None,
+        "builds_image": workflow.builds_image,
+        "files": dict(workflow.texts),
     }
 
 

@@ -8,17 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, StrictFloat, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
+from generator.spec.executable import Executable
+from generator.spec.model import ArtifactKind, SpecModel
 from generator.spec.types import (
-    GPU_PLANS,
-    DockerSecretName,
     Duration,
     ExecutableId,
-    Image,
-    InstanceType,
     LabelKey,
     LabelValue,
     Line,
@@ -26,27 +23,11 @@ from generator.spec.types import (
     ObjectStoreName,
     ParameterValue,
     RelativePath,
-    ResourcePlan,
     ScenarioId,
     Text,
     Timestamp,
     Version,
 )
-
-API_VERSION = "corespec/v1"
-ArtifactKind = Literal["dataset", "model", "resultset", "other"]
-
-
-class SpecModel(BaseModel):
-    """Base of every spec model: strict about keys, frozen, camelCase in YAML, snake_case in Python."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        alias_generator=to_camel,
-        populate_by_name=True,
-        use_attribute_docstrings=True,
-    )
 
 
 class ScenarioMetadata(SpecModel):
@@ -63,39 +44,6 @@ class ScenarioMetadata(SpecModel):
     labels: Mapping[LabelKey, LabelValue] = Field(default_factory=dict)
     """Labels for people and tools; each key begins with `ext.ai.sap.com/`. They never cause a new training.
     """
-
-
-class Executable(SpecModel):
-    """One template in AI Core: a workflow of the catalogue in an image on a machine size."""
-
-    workflow: ObjectName
-    """Workflow of the content catalogue: see `corespec catalog list`."""
-    image: Image
-    """Image with registry host and tag or digest: `docker.io/acme/digits:0.0.1`."""
-    image_pull_secret: DockerSecretName | None = None
-    """Name of the AI Core docker registry secret that can pull the image."""
-    resource_plan: ResourcePlan | None = None
-    """Machine size by plan. Give this or `instanceType`."""
-    instance_type: InstanceType | None = None
-    """Machine size by instance type. Give this or `resourcePlan`."""
-    gpu: StrictBool | None = None
-    """Base image with CUDA or without; absent: decided by the resource plan (an instance type counts as CPU).
-    """
-    title: Line | None = None
-    """Name for people (annotation `executables.ai.sap.com/name`); the id when absent."""
-    description: Text | None = None
-    """What it does (annotation `executables.ai.sap.com/description`)."""
-
-    @model_validator(mode="after")
-    def _one_machine_size(self) -> Executable:
-        if (self.resource_plan is None) == (self.instance_type is None):
-            raise PydanticCustomError("machine_size", "give exactly one of `resourcePlan` and `instanceType`")
-        return self
-
-    @property
-    def uses_gpu(self) -> bool:
-        """Whether the image is built on CUDA."""
-        return self.gpu if self.gpu is not None else self.resource_plan in GPU_PLANS
 
 
 class Dataset(SpecModel):
@@ -181,7 +129,7 @@ class DeploymentInput(SpecModel):
 
 
 class Deployment(SpecModel):
-    """A model server. The catalogue has no serving workflow yet, so every deployment is refused for now."""
+    """A model server. The language has it; `corespec plan` says that it is not reconciled yet."""
 
     executable: ExecutableId
     """Executable of this scenario; its workflow must be a serving workflow."""

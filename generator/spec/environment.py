@@ -8,18 +8,21 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictBool, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
-from generator.spec.document import SpecModel
+from generator.spec.model import SpecModel
+from generator.spec.overrides import ScenarioOverrides
 from generator.spec.references import EnvText, SecretReference
 from generator.spec.types import (
     ApplicationName,
     BranchName,
     DockerSecretName,
+    Image,
     Line,
     ObjectName,
     ObjectStoreName,
     RelativePath,
     RepositoryName,
     ResourceGroup,
+    ScenarioId,
     Text,
 )
 
@@ -119,6 +122,15 @@ class S3Store(SpecModel):
 ObjectStore = Annotated[DirectoryStore | S3Store, Field(discriminator="type")]
 
 
+class BaseImages(SpecModel):
+    """Images that the images of executables are built on."""
+
+    cpu: Image = "python:3.11-slim-bookworm"
+    """Where `gpu` is off."""
+    gpu: Image = "python:3.11-slim-bookworm"
+    """Where `gpu` is on. torch brings CUDA in its own packages, so the base need not."""
+
+
 class Docker(SpecModel):
     """Where images go, and the secret with which AI Core pulls them."""
 
@@ -130,6 +142,8 @@ class Docker(SpecModel):
     """Reference to the user name."""
     password: SecretReference | None = None
     """Reference to the password or token."""
+    bases: BaseImages = Field(default_factory=BaseImages)
+    """Base images, where a registry of your own mirrors them. Python 3.11 must be `python` in them."""
 
     @model_validator(mode="after")
     def _credentials(self) -> Docker:
@@ -195,6 +209,10 @@ class Environment(SpecModel):
     """The GitOps repository."""
     policy: Policy = Field(default_factory=Policy)
     """Limits on what one apply may spend."""
+    catalog: tuple[RelativePath, ...] = ()
+    """Folders of workflows of your own, relative to the project root; every environment may use them."""
+    overrides: Mapping[ScenarioId, ScenarioOverrides] = Field(default_factory=dict)
+    """What differs here from the scenarios as written."""
 
     @model_validator(mode="before")
     @classmethod

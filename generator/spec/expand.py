@@ -116,15 +116,20 @@ def _slug(text: str) -> str:
 def _checked(
     values: Mapping[str, object], parameters: Parameters, where: Path, findings: Findings
 ) -> dict[str, str]:
-    result: dict[str, str] = {}
-    for key, value in values.items():
-        if key not in parameters:
-            _unknown(key, parameters, (*where, key), findings)
-            continue
-        text = _value(parameters, key, value, (*where, key), findings)
-        if text is not None:
-            result[key] = text
-    return result
+    checked = {
+        key: checked_value(parameters, key, value, (*where, key), findings) for key, value in values.items()
+    }
+    return {key: text for key, text in checked.items() if text is not None}
+
+
+def checked_value(
+    parameters: Parameters, key: str, value: object, where: Path, findings: Findings
+) -> str | None:
+    """The canonical string of a parameter's value; None, with a finding, when it cannot be taken."""
+    if key not in parameters:
+        _unknown(key, parameters, where, findings)
+        return None
+    return _value(parameters, key, value, where, findings)
 
 
 def _unknown(key: str, parameters: Parameters, where: Path, findings: Findings) -> None:
@@ -133,8 +138,6 @@ def _unknown(key: str, parameters: Parameters, where: Path, findings: Findings) 
 
 
 def _value(parameters: Parameters, key: str, value: object, where: Path, findings: Findings) -> str | None:
-    if key not in parameters:
-        return None
     try:
         return canonical(parameters[key], value)
     except UnfitValueError as problem:

@@ -6,12 +6,12 @@ thing that bears it has another fault.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from generator.catalog import Workflow
 from generator.spec.document import Configuration, Deployment, Execution, Scenario
-from generator.spec.expand import Child, expand
+from generator.spec.expand import Child, checked_value, expand
 from generator.spec.findings import Findings
 from generator.spec.reader import Path
 from generator.suggest import did_you_mean
@@ -23,6 +23,16 @@ class Member:
 
     configuration: str
     child: Child
+
+
+# Fields of an executable that only one kind of workflow can honour, with their keys.
+_RUN_FIELDS = {
+    "shared_memory": "sharedMemory",
+    "active_deadline": "activeDeadline",
+    "retry": "retry",
+    "volumes": "volumes",
+}
+_SERVING_FIELDS = {"scaling": "scaling"}
 
 
 class Linker:
@@ -72,10 +82,20 @@ class Linker:
         return False
 
     def _executable(self, name: str) -> None:
-        workflow = self.scenario.executables[name].workflow
-        if self.catalog is not None and workflow not in self.catalog:
-            message = f"the catalogue has no workflow `{workflow}`; {did_you_mean(workflow, self.catalog)}"
-            self.findings.add(("executables", name, "workflow"), "unknown-workflow", message)
+        spec = self.scenario.executables[name]
+        if self.catalog is not None and spec.workflow not in self.catalog:
+            message = f"the catalogue has no workflow `{spec.workflow}`; "
+            hint = did_you_mean(spec.workflow, self.catalog)
+            self.findings.add(("executables", name, "workflow"), "unknown-workflow", message + hint)
+        workflow = self.workflow_of(name)
+        if workflow:
+            serving = workflow.kind == "serving"
+            for field, key in _RUN_FIELDS.items() if serving else _SERVING_FIELDS.items():
+                if getattr(spec, field):
+                    message = (
+                        f"`{workflow.name}` is a {workflow.kind} workflow, which has no `{key}`; remove it"
+                    )
+                    self.findings.add(("executables", name, key), "unfit-key", message, key=True)
 
     def _configuration(self, name: str, configuration: Configuration) -> None:
         where: Path = ("configurations", name)
@@ -94,22 +114,23 @@ class Linker:
             self.members[name] = expand(name, configuration, workflow.parameters, self.findings)
 
     def _inputs(self, configuration: Configuration, workflow: Workflow, where: Path) -> None:
+        self._ports(configuration.inputs, workflow, where)
         for port, dataset in configuration.inputs.items():
-            here = (*where, "inputs", port)
+            declared = self.scenario.datasets.get(dataset)
+            wanted = workflow.inputs[port].kind if port in workflow.inputs else None
+            if declared and wanted and declared.kind != wanted:
+                message = f"the workflow reads a {wanted} here, and `{dataset}` is a {declared.kind}"
+                self.findings.add((*where, "inputs", port), "artifact-kind", message)
+
+    def _ports(self, bound: Collection[str], workflow: Workflow, where: Path) -> None:
+        """Inputs that the workflow does not have, and those that it needs and nobody bound."""
+        for port in bound:
             if port not in workflow.inputs:
                 message = f"the workflow has no input of this name; {did_you_mean(port, workflow.inputs)}"
-                self.findings.add(here, "unknown-input", message, key=True)
-                continue
-            declared = self.scenario.datasets.get(dataset)
-            wanted = workflow.inputs[port].kind
-            if declared and declared.kind != wanted:
-                message = f"the workflow reads a {wanted} here, and `{dataset}` is a {declared.kind}"
-                self.findings.add(here, "artifact-kind", message)
+                self.findings.add((*where, "inputs", port), "unknown-input", message, key=True)
         for port, artifact in workflow.inputs.items():
-            if artifact.required and port not in configuration.inputs:
-                message = (
-                    f"the input `{port}` of the workflow is missing; bind a dataset: `inputs: {{{port}: …}}`"
-                )
+            if artifact.required and port not in bound:
+                message = f"the input `{port}` of the workflow is missing; bind one: `inputs: {{{port}: …}}`"
                 self.findings.add(where, "missing-input", message, key=True)
 
     def _execution(self, name: str, execution: Execution) -> None:
@@ -120,14 +141,10 @@ class Linker:
         if ("configurations", parent) in self.broken or (parent in known and parent not in self.members):
             return
         if self._declared("configurations", known, execution.configuration, where, "configuration"):
-            self._kind(parent, "training", where, "executions")
-
-    def _kind(self, configuration: str, kind: str, where: Path, section: str) -> None:
-        workflow = self.workflow_of(self.scenario.configurations[configuration].executable)
-        if workflow and workflow.kind != kind:
-            self.findings.add(
-                where, f"not-{kind}", f"`{workflow.name}` is no {kind} workflow; {section} need one"
-            )
+            workflow = self.workflow_of(self.scenario.configurations[parent].executable)
+            if workflow and workflow.kind == "serving":
+                message = f"`{workflow.name}` is a serving workflow; declare it under `deployments`"
+                self.findings.add(where, "not-runnable", message)
 
     def _deployment(self, name: str, deployment: Deployment) -> None:
         where: Path = ("deployments", name)
@@ -135,11 +152,13 @@ class Linker:
         self._declared("executables", self.scenario.executables, deployment.executable, here, "executable")
         workflow = self.workflow_of(deployment.executable)
         if workflow and workflow.kind != "serving":
+            serving = sorted(item.name for item in (self.catalog or {}).values() if item.kind == "serving")
             message = f"`{workflow.name}` is no serving workflow and cannot be deployed; this catalogue has "
-            serving = [item.name for item in (self.catalog or {}).values() if item.kind == "serving"]
-            self.findings.add(
-                here, "not-serving", message + (", ".join(serving) or "none yet: remove the deployment")
-            )
+            self.findings.add(here, "not-serving", message + (", ".join(serving) or "none"))
+        elif workflow:
+            self._ports(deployment.inputs, workflow, where)
+            for key, value in deployment.parameters.items():
+                checked_value(workflow.parameters, key, value, (*where, "parameters", key), self.findings)
         for port, source in deployment.inputs.items():
             for index, execution in enumerate(source.best.of):
                 place = (*where, "inputs", port, "best", "of", index)

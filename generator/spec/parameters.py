@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, StrictFloat, StrictInt
 
-from generator.spec.document import SpecModel
+from generator.spec.model import SpecModel
 from generator.spec.scalars import SourceFloat, SourceInt, spelled
 from generator.spec.types import MAX_PARAMETER_LENGTH, ParameterName, Text
 from generator.suggest import did_you_mean

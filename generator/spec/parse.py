@@ -16,8 +16,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from generator.errors import Diagnostic
-from generator.spec.document import API_VERSION, Scenario
+from generator.spec.document import Scenario
 from generator.spec.environment import Environment
+from generator.spec.locks import ImageLock
+from generator.spec.model import API_VERSION
 from generator.spec.reader import Path, Position, Positions, Source, lookup
 from generator.suggest import did_you_mean
 
@@ -25,6 +27,7 @@ Model = TypeVar("Model", bound=BaseModel)
 KINDS: Mapping[str, tuple[type[BaseModel], str]] = {
     "Scenario": (Scenario, "specs/"),
     "Environment": (Environment, "specs/environments/"),
+    "ImageLock": (ImageLock, "images.lock.yaml"),
 }
 
 # pydantic's words where ours say more about the remedy; all others keep the message of the type that refused.
@@ -53,6 +56,9 @@ _CODES = {
     "string_too_short": "too-short",
     "string_too_long": "too-long",
 }
+# How deep an entry lies that is left out for a fault inside of it: `executables.x`, but
+# `overrides.scenario.executables.x`.
+_DEPTH: Mapping[Path, int] = {("overrides",): 4}
 
 
 @dataclass(frozen=True)
@@ -246,7 +252,7 @@ def _salvage(
 ) -> tuple[Model | None, frozenset[Path]]:
     """Leave out what is wrong and try once more.
 
-    Unknown keys are dropped; any other fault leaves out the entry (`executables.x`) that holds it. A fault
+    Unknown keys are dropped; any other fault leaves out the entry (see `_DEPTH`) that holds it. A fault
     outside of the entries (in `metadata`) leaves nothing to save.
     """
     rest = copy.deepcopy(data)
@@ -256,7 +262,7 @@ def _salvage(
         if detail["type"] == "extra_forbidden":
             lookup(rest, path[:-1]).pop(path[-1], None) if lookup(rest, path[:-1]) else None
         else:
-            entry = path[:2] if isinstance(lookup(data, path[:1]), dict) else path[:1]
+            entry = path[: _DEPTH.get(path[:1], 2)] if isinstance(lookup(data, path[:1]), dict) else path[:1]
             broken.add(entry)
             parent = lookup(rest, entry[:-1])
             if isinstance(parent, dict):

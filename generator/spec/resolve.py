@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 from generator.catalog import Workflow
 from generator.errors import Diagnostic, InputError
-from generator.spec.document import Dataset, Executable, Scenario
-from generator.spec.environment import Environment
+from generator.spec.document import Dataset, Scenario
+from generator.spec.environment import BaseImages, Environment
+from generator.spec.executable import Executable
 from generator.spec.findings import Findings
 from generator.spec.link import Linker
+from generator.spec.overlay import overlay, unknown_scenarios, unplaced_images
 from generator.spec.reader import Path, Positions
+from generator.spec.types import IMAGE
 from generator.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -22,13 +25,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ResolvedExecutable:
-    """An executable with its workflow; `source` is the spec file, relative to the project root."""
+    """An executable with its workflow, as its environment wants it; `source` is the spec file, relative to
+    the project root.
+
+    `image` is what runs: with the digest that `images.lock.yaml` has for it. `image_reference` is the same
+    without that digest: what is built and pushed. `base_image` is what it is built on.
+    """
 
     scenario: Scenario
     id: str
     spec: Executable
     workflow: Workflow
     source: str
+    image: str
+    image_reference: str
+    base_image: str
 
 
 @dataclass(frozen=True)
@@ -84,10 +95,11 @@ class Resolved:
 
 
 def resolve(project: Project, environment: str, catalog: Mapping[str, Workflow]) -> Resolved:
-    """Resolve a project for one environment.
+    """Resolve a project for one environment: its overrides laid over the scenarios, its registry put before
+    images, locked digests behind them.
 
     Raises InputError with every finding: dangling references, parameters the workflow does not take, object
-    stores the environment does not have, an unknown environment.
+    stores the environment does not have, overrides of nothing, an unknown environment.
     """
     place = project.environments.get(environment)
     if place is None:
@@ -95,21 +107,32 @@ def resolve(project: Project, environment: str, catalog: Mapping[str, Workflow])
             f"there is no environment `{environment}`; {did_you_mean(environment, project.environments)}"
         )
         raise InputError([Diagnostic("specs/environments", 1, 1, "unknown-environment", message)])
-    linkers = {scenario.metadata.name: _linked(project, scenario, catalog) for scenario in project.scenarios}
-    diagnostics = [item for linker in linkers.values() for item in linker.findings.items]
-    for linker in linkers.values():
-        diagnostics += missing_stores(linker.scenario, linker.findings, place)
+    own = environment_findings(project, environment)
+    unknown_scenarios(place, (scenario.metadata.name for scenario in project.scenarios), own)
+    linkers: dict[str, Linker] = {}
+    for written in project.scenarios:
+        linker = _linked(project, overlay(written, place, catalog, own), catalog)
+        unplaced_images(written, place, linker.findings)
+        linker.findings.items += missing_stores(written, linker.findings, place)
+        linkers[written.metadata.name] = linker
+    diagnostics = [*own.items, *(item for linker in linkers.values() for item in linker.findings.items)]
     if diagnostics:
         raise InputError(diagnostics)
     ordered = [linkers[name] for name in sorted(linkers)]
     return Resolved(
         environment=place,
         scenarios=tuple(linker.scenario for linker in ordered),
-        executables=tuple(item for linker in ordered for item in _executables(linker)),
+        executables=tuple(item for linker in ordered for item in _executables(linker, place, project.locks)),
         datasets=tuple(item for linker in ordered for item in _datasets(linker.scenario)),
         configurations=tuple(item for linker in ordered for item in _configurations(linker)),
         executions=tuple(item for linker in ordered for item in _executions(linker)),
     )
+
+
+def environment_findings(project: Project, environment: str) -> Findings:
+    """An empty list of findings about an environment's file."""
+    path = project.sources.get(f"environments/{environment}", "specs/environments")
+    return Findings(path, project.positions.get(path, Positions()))
 
 
 def _linked(project: Project, scenario: Scenario, catalog: Mapping[str, Workflow]) -> Linker:
@@ -136,15 +159,38 @@ def missing_stores(scenario: Scenario, findings: Findings, environment: Environm
     return own.items
 
 
-def _executables(linker: Linker) -> list[ResolvedExecutable]:
+def _executables(
+    linker: Linker, environment: Environment, locks: Mapping[str, str]
+) -> list[ResolvedExecutable]:
     found = (
         (name, spec, linker.workflow_of(name)) for name, spec in sorted(linker.scenario.executables.items())
     )
+    bases = environment.docker.bases if environment.docker else BaseImages()
     return [
-        ResolvedExecutable(linker.scenario, name, spec, workflow, linker.findings.path)
+        ResolvedExecutable(
+            scenario=linker.scenario,
+            id=name,
+            spec=spec,
+            workflow=workflow,
+            source=linker.findings.path,
+            image=_locked(spec.image, locks),
+            image_reference=_without_digest(spec.image),
+            base_image=bases.gpu if spec.uses_gpu else bases.cpu,
+        )
         for name, spec, workflow in found
         if workflow
     ]
+
+
+def _locked(image: str, locks: Mapping[str, str]) -> str:
+    """The image with its digest; one that the spec itself names goes before the lock's."""
+    return f"{image}@{locks[image]}" if image in locks else image
+
+
+def _without_digest(image: str) -> str:
+    """`host/name:tag`; an image that is pinned by its digest alone stays as it is."""
+    match = IMAGE.fullmatch(image)
+    return image.partition("@")[0] if match and match["tag"] else image
 
 
 def _datasets(scenario: Scenario) -> list[ResolvedDataset]:

@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from generator.catalog import Parameter, Workflow, load_catalog
-from generator.spec.document import API_VERSION, Scenario
+from generator.spec.document import Scenario
 from generator.spec.environment import Environment
+from generator.spec.locks import ImageLock
+from generator.spec.model import API_VERSION
 
 SCHEMA_PATH = "specs/schema.json"
 _VALUE = {"type": ["string", "number", "boolean", "array"]}
@@ -33,11 +35,11 @@ Json = dict[str, Any]
 def schema(catalog: Mapping[str, Workflow]) -> Json:
     """JSON Schema (draft 7, which editors know best) for every kind of spec file."""
     definitions: Json = {}
-    for model in (Scenario, Environment):
+    for model in (Scenario, Environment, ImageLock):
         own = model.model_json_schema(ref_template="#/definitions/{model}", by_alias=True)
         definitions |= own.pop("$defs", {})
         definitions[model.__name__] = own
-    _name_parameters(definitions["Configuration"]["properties"], catalog)
+    _name_parameters(definitions, catalog)
     definitions["Executable"]["properties"]["workflow"]["examples"] = sorted(catalog)
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -57,28 +59,49 @@ def schema_bytes(catalog: Mapping[str, Workflow]) -> bytes:
     return (json.dumps(schema(catalog), indent=2, ensure_ascii=False) + "\n").encode("utf-8")
 
 
-def _name_parameters(properties: Json, catalog: Mapping[str, Workflow]) -> None:
-    """Offer the parameters of all workflows where a configuration, its matrix or its list names one."""
-    known = [
-        parameter for _, workflow in sorted(catalog.items()) for parameter in workflow.parameters.values()
-    ]
-    single = {parameter.name: _parameter(parameter) for parameter in known}
-    several = {
-        parameter.name: {"type": "array", "minItems": 1, "items": _parameter(parameter)}
-        for parameter in known
-    }
-    properties["parameters"]["properties"] = single
-    properties["matrix"]["properties"] = several
-    properties["list"]["items"]["properties"] = single
+def _name_parameters(definitions: Json, catalog: Mapping[str, Workflow]) -> None:
+    """Offer the parameters of all workflows wherever a spec names one."""
+    known: dict[str, dict[str, Parameter]] = {}
+    for name, workflow in sorted(catalog.items()):
+        for parameter in workflow.parameters.values():
+            known.setdefault(parameter.name, {})[name] = parameter
+    single = {name: _parameter(variants) for name, variants in known.items()}
+    several = {name: {"type": "array", "minItems": 1, "items": item} for name, item in single.items()}
+    for model in ("Configuration", "ConfigurationOverrides", "Deployment"):
+        definitions[model]["properties"]["parameters"]["properties"] = single
+    own = definitions["Configuration"]["properties"]
+    own["matrix"]["properties"] = several
+    own["list"]["items"]["properties"] = single
 
 
-def _parameter(parameter: Parameter) -> Json:
-    result: Json = {"description": f"{parameter.description} Default: {parameter.default or 'empty'}."}
-    if parameter.choices:
-        return result | {"anyOf": [{"enum": list(parameter.choices)}, _VALUE]}
-    result["type"] = _TYPES[parameter.type]
-    bounds = {"minimum": parameter.minimum, "maximum": parameter.maximum}
-    return result | {key: value for key, value in bounds.items() if value is not None}
+def _parameter(variants: Mapping[str, Parameter]) -> Json:
+    """One parameter as all workflows together take it; `corespec validate` knows which workflow is meant."""
+    every = list(variants.values())
+    result: Json = {"description": f"{_meaning(variants)} Default: {_default(variants)}."}
+    if all(item.choices for item in every):
+        choices = list(dict.fromkeys(choice for item in every for choice in item.choices))
+        return result | {"anyOf": [{"enum": choices}, _VALUE]}
+    result["type"] = sorted({kind for item in every for kind in _TYPES[item.type]})
+    lowest, highest = [item.minimum for item in every], [item.maximum for item in every]
+    if None not in lowest:
+        result["minimum"] = min(number for number in lowest if number is not None)
+    if None not in highest:
+        result["maximum"] = max(number for number in highest if number is not None)
+    return result
+
+
+def _meaning(variants: Mapping[str, Parameter]) -> str:
+    return " ".join(dict.fromkeys(item.description for item in variants.values()))
+
+
+def _default(variants: Mapping[str, Parameter]) -> str:
+    """The default, with its workflows where they differ."""
+    by_value: dict[str, list[str]] = {}
+    for workflow, item in variants.items():
+        by_value.setdefault(item.default or "empty", []).append(workflow)
+    if len(by_value) == 1:
+        return next(iter(by_value))
+    return "; ".join(f"{value} ({', '.join(workflows)})" for value, workflows in by_value.items())
 
 
 def _tidy(value: Any) -> Any:

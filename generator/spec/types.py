@@ -109,6 +109,12 @@ LabelValue = _name(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?",
     "at most 63 letters, digits, dots, hyphens and underscores (a Kubernetes label value)",
 )
+Quantity = _name(r"[1-9][0-9]{0,6}(?:Mi|Gi|Ti)", "a size with its unit, such as `512Mi` or `8Gi`")
+MountPath = _name(
+    r"(?=.{2,255}$)(?:/(?!\.{1,2}(?:/|$))[\w.-]+)+",
+    "an absolute folder without `.`, `..` or a trailing slash",
+)
+StorageClass = _name(rf"(?=.{{1,253}}$){_WORD}(?:\.{_WORD})*", "the name of a Kubernetes storage class")
 ResourceGroup = _name(
     r"[a-zA-Z0-9][a-zA-Z0-9.-]{1,251}[a-zA-Z0-9]",
     "3 to 253 letters, digits, dots and hyphens (AI Core resource group)",
@@ -158,8 +164,13 @@ def image_problem(image: str) -> tuple[str, str] | None:
     return None
 
 
+def is_bare(image: str) -> bool:
+    """Whether an image is `name:tag` alone, without host and folders: an environment says where it lies."""
+    return "/" not in image
+
+
 def _image(value: str) -> str:
-    problem = image_problem(value)
+    problem = image_problem(f"docker.io/{value}" if is_bare(value) else value)
     if problem:
         raise PydanticCustomError(*problem)
     return value

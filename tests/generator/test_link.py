@@ -61,13 +61,17 @@ def test_a_dataset_of_another_kind_does_not_fit(catalog: Mapping[str, Workflow])
 
 
 def test_serving_and_training_workflows_are_kept_apart(catalog: Mapping[str, Workflow]) -> None:
-    """A deployment of a serving workflow is fine, an execution of one is not."""
+    """A deployment of a serving workflow is fine, an execution of one is not; a batch workflow is executed."""
     workflow = catalog["object-detection-train"]
-    serving = {workflow.name: workflow.model_copy(update={"kind": "serving"})}
+    serving = {workflow.name: workflow.model_copy(update={"kind": "serving", "inputs": {}})}
+    batch = {workflow.name: workflow.model_copy(update={"kind": "batch"})}
     deployment = {"reader": {"executable": "digits"}}
-    assert codes(serving, deployments=deployment) == []
-    assert codes(serving, executions={"a": {"configuration": "base"}}) == ["not-training"]
+    execution = {"a": {"configuration": "base"}}
+    plain = {"base": {"executable": "digits"}}
+    assert codes(serving, configurations=plain, deployments=deployment) == []
+    assert codes(serving, configurations=plain, executions=execution) == ["not-runnable"]
     assert codes(catalog, deployments=deployment) == ["not-serving"]
+    assert codes(batch, executions=execution) == []
 
 
 @pytest.mark.parametrize("broken", [("datasets", "data"), ("datasets",)])

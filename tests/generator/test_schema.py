@@ -60,8 +60,9 @@ def test_every_key_and_parameter_is_described(catalog: Mapping[str, Workflow]) -
         for key, field in definition.get("properties", {}).items():
             assert _described(field), f"{name}.{key}"
     parameters = content["definitions"]["Configuration"]["properties"]["parameters"]["properties"]
-    assert parameters["batch_size"]["description"].endswith("Default: 12.")
-    assert set(parameters) == set(catalog["object-detection-train"].parameters)
+    assert parameters["maximum_training_steps"]["description"].endswith("Default: 3000.")
+    assert "12 (object-detection-train)" in parameters["batch_size"]["description"]
+    assert set(parameters) == {name for workflow in catalog.values() for name in workflow.parameters}
 
 
 def _described(field: Mapping[str, Any]) -> bool:
