@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from corespec import output
-from corespec.options import Format, Output
-from generator.init import init_project
+from corespec.options import Catalog, Format, Output
+from generator.init import DEFAULT_WORKFLOW, init_project
+from generator.project import project_catalog
 from reconciler.exitcode import ExitCode
 
 
@@ -18,6 +19,10 @@ def run(
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the scenario; default: that of the folder.")
     ] = None,
+    workflow: Annotated[
+        str, typer.Option("--workflow", metavar="NAME", help="What it shall do: see `corespec catalog list`.")
+    ] = DEFAULT_WORKFLOW,
+    catalog: Catalog = None,
     form: Output = Format.TEXT,
 ) -> int:
     """Write a first scenario, an environment for this machine, their rendered templates and CI examples.
@@ -25,7 +30,8 @@ def run(
     Overwrites nothing. What it writes passes `corespec validate` as it stands.
     """
     root = directory.resolve()
-    written = [path.relative_to(root).as_posix() for path in init_project(root, name or root.name)]
+    files = init_project(root, name or root.name, workflow, project_catalog(root, catalog or ()))
+    written = [path.relative_to(root).as_posix() for path in files]
     if form is Format.JSON:
         output.emit({"project": str(root), "files": written})
         return ExitCode.CONVERGED

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from generator.catalog import Workflow
+from generator.catalog import Workflow, load_catalog
 from generator.errors import InputError
 from generator.init import init_project
 from generator.project import load_project
@@ -17,10 +17,12 @@ from generator.rendered import rendered_drift
 from generator.spec.resolve import resolve
 
 
+@pytest.mark.parametrize("workflow", sorted(load_catalog()))
 def test_a_starter_project_is_valid_and_freshly_rendered(
-    tmp_path: Path, catalog: Mapping[str, Workflow]
+    tmp_path: Path, catalog: Mapping[str, Workflow], workflow: str
 ) -> None:
-    written = init_project(tmp_path, "bottle-caps")
+    """For every workflow of the catalogue."""
+    written = init_project(tmp_path, "bottle-caps", workflow)
     assert written == sorted(path for path in tmp_path.rglob("*") if path.is_file())
     project = load_project(tmp_path, catalog)
     assert rendered_drift(tmp_path, render(resolve(project, "local", catalog))) == ""
@@ -46,6 +48,12 @@ def test_nothing_is_overwritten_and_nothing_half_written(tmp_path: Path) -> None
     with pytest.raises(InputError, match=r"README\.md:1:1: file-exists"):
         init_project(tmp_path, "bottle-caps")
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+
+
+def test_an_unknown_workflow_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown-workflow: .*did you mean `batch-processing`"):
+        init_project(tmp_path, "bottle-caps", "batch-procesing")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
