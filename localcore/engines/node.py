@@ -57,6 +57,10 @@ class Node:
         for artifact in self._template.input_artifacts:
             objectstores.remove(self.locate(artifact.path))
 
+    def drop(self) -> None:
+        """Give the space of a failed container back: nobody can ask for what it left."""
+        objectstores.remove(self._folder)
+
     def _scope(self, scope: Mapping[str, str]) -> dict[str, str]:
         """The scope with the paths of this node's own artifacts and output parameters."""
         template = self._template

@@ -17,7 +17,7 @@ from localcore.engines.node import Node
 from localcore.errors import ObjectStoreError
 from localcore.workflow.errors import WorkflowError
 from localcore.workflow.model import Artifact, Template
-from localcore.workflow.plan import FAILED, SUCCEEDED, Outcome
+from localcore.workflow.plan import ERRORED, FAILED, SUCCEEDED, Outcome
 
 
 class ProcessRunner:
@@ -47,6 +47,15 @@ class ProcessRunner:
             known["finishedAt"] = clock.now()
         self._changed()
 
+    def say(self, node: str, text: str) -> None:
+        self._log.write(text, stream="stderr", node=node, container="supervisor")
+
+    def abandon(self, message: str) -> None:
+        """The walk has ended: what still counts as running failed with it."""
+        for name, node in self.nodes.items():
+            if node["status"] == "Running":
+                self.note(name, node["template"], FAILED, message)
+
     async def run(
         self, node: str, template: Template, scope: Mapping[str, str], artifacts: Mapping[str, str]
     ) -> Outcome:
@@ -54,35 +63,41 @@ class ProcessRunner:
         async with self._slots:
             self._number += 1
             place = Node(self._folder, self._number, template)
+            marker = f"LOCALCORE_NODE={self._job['execution_id']}/{self._number}"
+            outcome = Outcome(ERRORED)
             try:
                 await asyncio.to_thread(self._stage, place, template, artifacts)
-                ending = await self._start(place, node, template, scope)
-                message = _failure(node, ending, template.deadline)
-                if message:
-                    return Outcome(FAILED, message)
-                saved = await asyncio.to_thread(self._save, place, template)
-                return Outcome(
-                    SUCCEEDED, parameters=place.parameters(), artifacts=saved, result=ending.output
+                outcome = await self._contained(
+                    place, node, template, self._command(place, node, marker, scope)
                 )
-            except (ObjectStoreError, WorkflowError) as error:
-                return Outcome(FAILED, str(error))
-            except OSError as error:
-                return Outcome(
-                    FAILED, f"node {node}: {error.strerror or error} {error.filename or ''}".strip()
-                )
+            except (ObjectStoreError, WorkflowError, OSError) as error:
+                outcome = Outcome(ERRORED, _said(node, error))
             finally:
-                await asyncio.to_thread(place.drop_inputs)
+                await asyncio.to_thread(place.drop_inputs if outcome.status == SUCCEEDED else place.drop)
+            return outcome
 
-    async def _start(
-        self, place: Node, node: str, template: Template, scope: Mapping[str, str]
-    ) -> container.Ending:
-        marker = f"LOCALCORE_NODE={self._job['execution_id']}/{self._number}"
+    async def _contained(
+        self, place: Node, node: str, template: Template, command: container.Command
+    ) -> Outcome:
+        """Failed when the command is to blame; raises when the outputs cannot be saved."""
+        try:
+            ending = await container.run(
+                command, self._log, deadline=template.deadline, grace=self._job["grace"]
+            )
+        except OSError as error:
+            return Outcome(FAILED, _said(node, error))
+        message = _failure(node, ending, template.deadline)
+        if message:
+            return Outcome(FAILED, message)
+        saved = await asyncio.to_thread(self._save, place, template)
+        return Outcome(SUCCEEDED, parameters=place.parameters(), artifacts=saved, result=ending.output)
+
+    def _command(self, place: Node, node: str, marker: str, scope: Mapping[str, str]) -> container.Command:
         name, _, value = marker.partition("=")
         environment = {**os.environ, **self._job["environment"], "PYTHONUNBUFFERED": "1", name: value}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         environment |= place.environment(scope, self._secrets["secrets"])
-        command = container.Command(place.arguments(scope), environment, place.cwd(scope), node, marker)
-        return await container.run(command, self._log, deadline=template.deadline, grace=self._job["grace"])
+        return container.Command(place.arguments(scope), environment, place.cwd(scope), node, marker)
 
     # artifacts
 
@@ -134,6 +149,13 @@ class ProcessRunner:
             source = packed
         store.upload(source, path)
         self.outputs[output.global_name] = f"ai://default/{path}"
+
+
+def _said(node: str, error: Exception) -> str:
+    """The message of what went wrong around a node."""
+    if isinstance(error, OSError):
+        return f"node {node}: {error.strerror or error} {error.filename or ''}".strip()
+    return str(error)
 
 
 def _failure(node: str, ending: container.Ending, deadline: float | None) -> str:

@@ -38,6 +38,7 @@ class Supervisor:
         self._log = LogWriter(workplace.log)
         self._started = clock.now()
         self._runner: ProcessRunner | None = None
+        self._deadline: float | None = None
 
     def record(self, phase: str = RUNNING, message: str = "") -> None:
         """Write the state as it is now."""
@@ -61,6 +62,7 @@ class Supervisor:
         scope["workflow.creationTimestamp"] = self._started
         parallel = min(workflow.parallelism or sys.maxsize, os.cpu_count() or 1)
         self._runner = ProcessRunner(self._job, self._secrets, self._log, self.record, parallel)
+        self._deadline = workflow.deadline
         async with asyncio.timeout(workflow.deadline):
             return await Walker(workflow, self._runner, scope).walk()
 
@@ -76,11 +78,14 @@ class Supervisor:
         except WorkflowError as error:
             phase, message = FAILED, str(error)
         except TimeoutError:
-            phase, message = FAILED, "the workflow was active longer than its activeDeadlineSeconds"
+            phase = FAILED
+            message = f"the workflow was active longer than its activeDeadlineSeconds of {self._deadline:g} s"
         except asyncio.CancelledError:
             phase, message = STOPPED, "stopped"
         if phase == FAILED:
             self._log.write(message, stream="stderr", node="workflow", container="supervisor")
+        if self._runner is not None:
+            self._runner.abandon(message)
         await asyncio.to_thread(self._clean)
         self.record(phase, message)
         self._log.close()

@@ -41,6 +41,8 @@ def _call(found: dict[str, Any], where: str) -> Call:
         raise WorkflowError(f"{where}: withItems must be a list")
     if found.get("depends") and found.get("dependencies"):
         raise WorkflowError(f"{where}: depends and dependencies exclude each other")
+    tolerated = mapping(found.get("continueOn"), f"{where}: continueOn")
+    known(tolerated, frozenset({"failed", "error"}), f"{where}: continueOn")
     # A plain dependency waits for any successful end, which in Argo includes a skipped task.
     needed = [
         f"({task}.Succeeded || {task}.Skipped)"
@@ -55,9 +57,8 @@ def _call(found: dict[str, Any], where: str) -> Call:
         items=None if items is None else tuple(items),
         param=None if found.get("withParam") is None else text(found["withParam"], f"{where}: withParam"),
         depends=text(found.get("depends", ""), f"{where}: depends") or " && ".join(needed),
-        continue_on_failure=bool(
-            mapping(found.get("continueOn"), f"{where}: continueOn").get("failed", False)
-        ),
+        continue_on_failure=bool(tolerated.get("failed", False)),
+        continue_on_error=bool(tolerated.get("error", False)),
     )
 
 

@@ -48,6 +48,8 @@ def volume_kinds(spec: dict[str, Any], where: str) -> dict[str, bool]:
     for volume in mappings(spec.get("volumes"), f"{where}.volumes"):
         label = name(volume, f"{where}.volumes")
         known(volume, frozenset({"name", "emptyDir"}), f"{where}.volumes.{label}")
+        empty = mapping(volume.get("emptyDir"), f"{where}.volumes.{label}.emptyDir")
+        known(empty, frozenset({"medium", "sizeLimit"}), f"{where}.volumes.{label}.emptyDir")
         kinds[label] = False
     for claim in mappings(spec.get("volumeClaimTemplates"), f"{where}.volumeClaimTemplates"):
         kinds[name(mapping(claim.get("metadata"), where), f"{where}.volumeClaimTemplates")] = True
@@ -60,7 +62,11 @@ def _mounts(found: dict[str, Any], where: str, volumes: dict[str, bool]) -> tupl
         label = name(mount, f"{where}: volumeMounts")
         if label not in volumes:
             raise WorkflowError(f"{where}: volumeMounts names volume {label}, which does not exist")
-        path = text(mount.get("mountPath"), f"{where}: volumeMounts.{label}.mountPath").rstrip("/")
+        here = f"{where}: volumeMounts.{label}"
+        known(mount, frozenset({"name", "mountPath", "readOnly"}), here)
+        path = text(mount.get("mountPath"), f"{here}.mountPath").rstrip("/")
+        if not path.startswith("/"):
+            raise WorkflowError(f"{here}.mountPath: {mount['mountPath']!r} must be a folder below /")
         result.append(Mount(label, path, volumes[label]))
     return tuple(result)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from localcore.workflow.errors import WorkflowError
+
+_NUMBER = r"\d+(?:\.\d+)?"
+_UNITS = {"ms": 0.001, "h": 3600.0, "m": 60.0, "s": 1.0, "d": 86400.0}
 
 
 def mapping(value: Any, where: str) -> dict[str, Any]:
@@ -60,16 +64,21 @@ def known(found: dict[str, Any], allowed: frozenset[str], where: str) -> None:
 
 
 def seconds(value: Any, where: str) -> float | None:
-    """A duration: a number of seconds, or Go's form such as 90s, 5m, 1h."""
+    """A duration: a number of seconds, or Go's form such as 90s, 1m30s, 500ms, 1h."""
     if value is None:
         return None
     written = text(value, where).strip()
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-    factor = units.get(written[-1:], 1.0)
-    try:
-        number = float(written[:-1] if written[-1:] in units else written)
-    except ValueError:
-        raise WorkflowError(f"{where}: {written!r} is not a duration") from None
-    if number < 0:
-        raise WorkflowError(f"{where}: a duration cannot be negative")
-    return number * factor
+    if re.fullmatch(_NUMBER, written):
+        return float(written)
+    if not re.fullmatch(f"({_NUMBER}({'|'.join(_UNITS)}))+", written):
+        raise WorkflowError(f"{where}: {written!r} is not a duration; 90, 90s, 1m30s and 500ms are")
+    parts = re.findall(f"({_NUMBER})({'|'.join(_UNITS)})", written)
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def whole(value: Any, where: str) -> int:
+    """A whole number that is not negative."""
+    written = text(value, where).strip()
+    if not written.isdecimal():
+        raise WorkflowError(f"{where}: {written!r} is not a whole number")
+    return int(written)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -30,11 +30,17 @@ class OutputParameter:
 
 @dataclass(frozen=True)
 class Retry:
-    """`limit` further attempts; the pause before attempt n is seconds * factor ** n."""
+    """At most `limit` further attempts (None: without end) after what `policy` covers.
 
-    limit: int = 0
-    seconds: float = 0.0
-    factor: float = 1.0
+    The pause before retry n, counted from 1, is `pause` * `factor` ** (n - 1) seconds. None begins later than
+    `longest` seconds after the first attempt did.
+    """
+
+    limit: int | None
+    policy: str = "OnFailure"
+    pause: float = 0.0
+    factor: int = 1
+    longest: float | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,7 @@ class Call:
     param: str | None = None
     depends: str = ""
     continue_on_failure: bool = False
+    continue_on_error: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,7 @@ class Template:
     steps: tuple[tuple[Call, ...], ...] | None = None
     tasks: tuple[Call, ...] | None = None
     fail_fast: bool = True
-    retry: Retry = field(default_factory=Retry)
+    retry: Retry | None = None
     deadline: float | None = None
 
 

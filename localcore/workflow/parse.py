@@ -9,8 +9,9 @@ from typing import Any
 
 from localcore.workflow import calls, containers
 from localcore.workflow.errors import WorkflowError
-from localcore.workflow.fields import known, mapping, mappings, name, seconds, text, words
+from localcore.workflow.fields import known, mapping, mappings, name, seconds, text, whole, words
 from localcore.workflow.model import Artifact, OutputParameter, Retry, Template, Workflow
+from localcore.workflow.retry import POLICIES
 
 _SPEC = words(
     "entrypoint arguments templates imagePullSecrets activeDeadlineSeconds parallelism"
@@ -92,16 +93,37 @@ def _output_parameters(found: dict[str, Any], where: str) -> tuple[OutputParamet
     return tuple(result)
 
 
-def _retry(value: Any, where: str) -> Retry:
+def _retry(value: Any, where: str) -> Retry | None:
+    if value is None:
+        return None
     found = mapping(value, where)
     known(found, frozenset({"limit", "retryPolicy", "backoff"}), where)
+    policy = text(found.get("retryPolicy") or POLICIES[0], f"{where}.retryPolicy")
+    if policy not in POLICIES:
+        raise WorkflowError(f"{where}.retryPolicy: {policy!r} is none of {', '.join(POLICIES)}")
     backoff = mapping(found.get("backoff"), f"{where}.backoff")
     known(backoff, frozenset({"duration", "factor", "maxDuration"}), f"{where}.backoff")
-    limit = text(found.get("limit", 0), f"{where}.limit")
-    if not limit.isdigit():
-        raise WorkflowError(f"{where}.limit: {limit!r} is not a whole number")
-    pause = seconds(backoff.get("duration"), f"{where}.backoff.duration") or 0.0
-    return Retry(int(limit), pause, float(text(backoff.get("factor", 1), f"{where}.backoff.factor")))
+    pause = seconds(backoff.get("duration"), f"{where}.backoff.duration")
+    if found.get("backoff") is not None and pause is None:
+        raise WorkflowError(f"{where}.backoff.duration is missing")
+    return Retry(
+        limit=None if found.get("limit") is None else whole(found["limit"], f"{where}.limit"),
+        policy=policy,
+        pause=pause or 0.0,
+        factor=whole(backoff.get("factor") or 1, f"{where}.backoff.factor") or 1,
+        longest=seconds(backoff.get("maxDuration"), f"{where}.backoff.maxDuration"),
+    )
+
+
+def _deadline(found: dict[str, Any], leaf: bool, where: str) -> float | None:
+    """Argo limits pods by it; on steps and DAGs it has no effect there, so it is refused here."""
+    deadline = seconds(found.get("activeDeadlineSeconds"), f"{where}: activeDeadlineSeconds")
+    if deadline is not None and not leaf:
+        raise WorkflowError(
+            f"{where}: activeDeadlineSeconds has an effect on container and script templates only;"
+            " spec.activeDeadlineSeconds limits the whole workflow"
+        )
+    return deadline
 
 
 def _template(found: dict[str, Any], volumes: dict[str, bool]) -> Template:
@@ -142,7 +164,7 @@ def _template(found: dict[str, Any], volumes: dict[str, bool]) -> Template:
         tasks=calls.tasks(dag, where) if "dag" in found else None,
         fail_fast=bool(dag.get("failFast", True)),
         retry=_retry(found.get("retryStrategy"), f"{where}: retryStrategy"),
-        deadline=seconds(found.get("activeDeadlineSeconds"), f"{where}: activeDeadlineSeconds"),
+        deadline=_deadline(found, leaf, where),
     )
 
 

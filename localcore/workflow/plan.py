@@ -12,13 +12,16 @@ from localcore.workflow.model import Call
 from localcore.workflow.resolve import item_scope, reference, resolve
 
 SUCCEEDED, FAILED, SKIPPED, OMITTED = "Succeeded", "Failed", "Skipped", "Omitted"
+# Not the container but something around it failed, such as its inputs: Argo's node phase Error.
+ERRORED = "Error"
+BAD = (FAILED, ERRORED)
 _STATES = {
     "Succeeded": {SUCCEEDED},
     "Failed": {FAILED},
-    "Errored": {FAILED},
+    "Errored": {ERRORED},
     "Skipped": {SKIPPED},
     "Omitted": {OMITTED},
-    "Completed": {SUCCEEDED, FAILED},
+    "Completed": {SUCCEEDED, FAILED, ERRORED},
 }
 # A task's bare name in `depends` means this, as in Argo.
 _GOOD_END = {SUCCEEDED, SKIPPED}
@@ -94,7 +97,7 @@ def summarise(call: Call, outcomes: Sequence[Outcome]) -> Outcome:
     """One outcome for a call: of a loop, the values of all rounds as JSON lists."""
     if not outcomes:
         return Outcome(SKIPPED)
-    failed = next((outcome for outcome in outcomes if outcome.status == FAILED), None)
+    failed = next((outcome for outcome in outcomes if outcome.status in BAD), None)
     if failed is not None:
         return failed
     if call.items is None and call.param is None:

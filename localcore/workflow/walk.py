@@ -6,27 +6,15 @@ The walker knows no processes and no files: `Runner` does, so the same walk serv
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Protocol
 
-from localcore.workflow.calls import needs
-from localcore.workflow.errors import WorkflowError
-from localcore.workflow.expression import names
-from localcore.workflow.model import Call, Template, Workflow
-from localcore.workflow.plan import (
-    FAILED,
-    OMITTED,
-    SKIPPED,
-    SUCCEEDED,
-    Outcome,
-    expand,
-    may_start,
-    summarise,
-    visible,
-)
-from localcore.workflow.resolve import bind_parameters, reference, resolve
-
-T = TypeVar("T")
+from localcore.workflow.bodies import Dag, Steps, together
+from localcore.workflow.model import Call, Retry, Template, Workflow
+from localcore.workflow.plan import BAD, SKIPPED, Outcome, expand, summarise
+from localcore.workflow.resolve import bind_parameters, resolve
+from localcore.workflow.retry import verdict
 
 
 class Runner(Protocol):
@@ -35,29 +23,48 @@ class Runner(Protocol):
     async def run(
         self, node: str, template: Template, scope: Mapping[str, str], artifacts: Mapping[str, str]
     ) -> Outcome:
-        """Run a container once. Returns Failed with a message rather than raising for a failed container."""
+        """Run a container once.
+
+        Returns Failed with a message rather than raising for a failed container, and Error for what failed
+        around it.
+        """
         ...
 
     def note(self, node: str, template: str, status: str, message: str = "") -> None:
         """Keep a node's state for the execution's statusDetails."""
         ...
 
+    def say(self, node: str, text: str) -> None:
+        """Write a line of the walk's own into the log."""
+        ...
 
-async def together(runs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """Results of coroutines run at once; the first error ends the others and is raised by itself."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(run) for run in runs]
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    return [task.result() for task in tasks]
+
+class Pace(Protocol):
+    """The time that backoff is measured in, seconds."""
+
+    def time(self) -> float: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class LoopPace:
+    """The event loop's own time."""
+
+    def time(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
 
 
 class Walker:
-    def __init__(self, workflow: Workflow, runner: Runner, scope: Mapping[str, str]) -> None:
+    def __init__(
+        self, workflow: Workflow, runner: Runner, scope: Mapping[str, str], pace: Pace | None = None
+    ) -> None:
         self._workflow = workflow
         self._runner = runner
         self._global = dict(scope)
+        self._pace = pace or LoopPace()
 
     async def walk(self) -> Outcome:
         """Run the entrypoint; its outcome is the workflow's.
@@ -75,36 +82,75 @@ class Walker:
             f"inputs.parameters.{name}": value if name in bound else resolve(value, self._global)
             for name, value in parameters.items()
         }
+        if template.retry is None:
+            outcome = await self._once(template, node, scope, artifacts)
+        else:
+            outcome = await self._retried(template, template.retry, node, scope, artifacts)
         if template.container is not None:
-            return await self._leaf(template, node, scope, artifacts)
-        self._runner.note(node, label, "Running")
-        known = {f"inputs.artifacts.{name}": value for name, value in artifacts.items()}
-        outcome = await (_Steps if template.steps is not None else _Dag)(
-            self, template, node, scope, known
-        ).run()
-        self._runner.note(node, label, outcome.status, outcome.message)
+            self._publish(template, outcome)
         return outcome
 
-    async def _leaf(
+    async def _retried(
+        self,
+        template: Template,
+        retry: Retry,
+        node: str,
+        scope: Mapping[str, str],
+        artifacts: Mapping[str, str],
+    ) -> Outcome:
+        """A node of its own over its attempts, `node(0)`, `node(1)`, …, as in Argo."""
+        begun = self._pace.time()
+        attempts = 0
+        self._runner.note(node, template.name, "Running")
+        while True:
+            local = {**scope, "retries": str(attempts)} if template.container is not None else scope
+            tried = self._bounded(template, retry, attempts, begun)
+            outcome = await self._once(tried, f"{node}({attempts})", local, artifacts)
+            attempts += 1
+            if outcome.status not in BAD:
+                message = f"succeeded at retry {attempts - 1}" if attempts > 1 else ""
+                self._runner.note(node, template.name, outcome.status, message)
+                return outcome
+            elapsed = self._pace.time() - begun
+            found = verdict(retry, outcome.status, outcome.message, attempts=attempts, elapsed=elapsed)
+            if not found.again:
+                self._runner.say(node, f"not tried again: {found.reason}")
+                message = f"{outcome.message} ({found.reason})" if attempts > 1 else outcome.message
+                self._runner.note(node, template.name, outcome.status, message)
+                return replace(outcome, message=message)
+            of = "" if retry.limit is None else f" of {retry.limit}"
+            coming = f"retry {attempts}{of} begins in {found.pause:g} s: {outcome.message}"
+            self._runner.say(node, coming)
+            self._runner.note(node, template.name, "Running", coming)
+            await self._pace.sleep(found.pause)
+
+    def _bounded(self, template: Template, retry: Retry, attempts: int, begun: float) -> Template:
+        """From the first retry on, what is left of backoff.maxDuration is a pod's deadline, as in Argo."""
+        if attempts == 0 or retry.longest is None:
+            return template
+        return replace(template, deadline=max(0.0, retry.longest - (self._pace.time() - begun)))
+
+    async def _once(
         self, template: Template, node: str, scope: Mapping[str, str], artifacts: Mapping[str, str]
     ) -> Outcome:
-        outcome = Outcome(FAILED)
-        for attempt in range(template.retry.limit + 1):
-            name = f"{node}({attempt})" if template.retry.limit else node
-            if attempt:
-                await asyncio.sleep(template.retry.seconds * template.retry.factor ** (attempt - 1))
-            self._runner.note(name, template.name, "Running")
-            local = {**self._global, **scope, "retries": str(attempt), "pod.name": name}
-            outcome = await self._runner.run(name, template, local, artifacts)
-            self._runner.note(name, template.name, outcome.status, outcome.message)
-            if outcome.status == SUCCEEDED:
-                break
+        self._runner.note(node, template.name, "Running")
+        if template.container is not None:
+            local = {**self._global, **scope, "pod.name": node}
+            outcome = await self._runner.run(node, template, local, artifacts)
+        else:
+            known = {f"inputs.artifacts.{name}": value for name, value in artifacts.items()}
+            body = Steps if template.steps is not None else Dag
+            outcome = await body(self, template, node, scope, known).run()
+        self._runner.note(node, template.name, outcome.status, outcome.message)
+        return outcome
+
+    def _publish(self, template: Template, outcome: Outcome) -> None:
+        """Make a leaf's global outputs visible everywhere."""
         for parameter in template.output_parameters:
             if parameter.global_name and parameter.name in outcome.parameters:
                 self._global[f"workflow.outputs.parameters.{parameter.global_name}"] = outcome.parameters[
                     parameter.name
                 ]
-        return outcome
 
     async def call(
         self, call: Call, node: str, scope: Mapping[str, str], artifacts: Mapping[str, str]
@@ -124,115 +170,3 @@ class Walker:
 
     def note(self, node: str, template: str, status: str) -> None:
         self._runner.note(node, template, status)
-
-
-class _Composite:
-    """What steps and DAG templates share: two growing scopes, and outputs taken from them."""
-
-    prefix = ""
-
-    def __init__(
-        self,
-        walker: Walker,
-        template: Template,
-        node: str,
-        scope: Mapping[str, str],
-        artifacts: Mapping[str, str],
-    ) -> None:
-        self.walker, self.template, self.node = walker, template, node
-        self.scope, self.artifacts = dict(scope), dict(artifacts)
-        self.states: dict[str, str] = {}
-        self.failure: Outcome | None = None
-
-    async def one(self, call: Call) -> None:
-        """Run a call and make what it left visible to those after it."""
-        outcome = await self.walker.call(call, self.node, self.scope, self.artifacts)
-        values, artifacts = visible(self.prefix, call.name, outcome)
-        self.scope.update(values)
-        self.artifacts.update(artifacts)
-        self.states[call.name] = outcome.status
-        if outcome.status == FAILED and not self.tolerates(call) and self.failure is None:
-            self.failure = outcome
-
-    def tolerates(self, call: Call) -> bool:
-        return call.continue_on_failure
-
-    def finish(self) -> Outcome:
-        if self.failure is not None:
-            return Outcome(FAILED, self.failure.message)
-        parameters = {}
-        for wanted in self.template.output_parameters:
-            if wanted.expression is not None:
-                parameters[wanted.name] = self._output(wanted.expression, wanted.default)
-        artifacts = {}
-        for name, source, _ in self.template.output_sources:
-            key = reference(source)
-            if key not in self.artifacts:
-                raise WorkflowError(
-                    f"template {self.template.name}: output artifact {name}: there is no {key}"
-                )
-            artifacts[name] = self.artifacts[key]
-        return Outcome(SUCCEEDED, parameters=parameters, artifacts=artifacts)
-
-    def _output(self, expression: str, default: str | None) -> str:
-        try:
-            return self.walker.value(expression, self.scope)
-        except WorkflowError:
-            if default is None:
-                raise
-            return default
-
-
-class _Steps(_Composite):
-    prefix = "steps"
-
-    async def run(self) -> Outcome:
-        for group in self.template.steps or ():
-            await together([self.one(call) for call in group])
-            if self.failure is not None:
-                break
-        return self.finish()
-
-
-class _Dag(_Composite):
-    prefix = "tasks"
-
-    def tolerates(self, call: Call) -> bool:
-        """A failure that another task's `depends` asks for by name is that task's business."""
-        asked = {f"{call.name}.{result}" for result in ("Failed", "Errored", "Completed")}
-        handled = any(
-            asked & set(names(other.depends)) for other in self.template.tasks or () if other.depends
-        )
-        return handled or super().tolerates(call)
-
-    async def run(self) -> Outcome:
-        waiting = {call.name: call for call in self.template.tasks or ()}
-        running: set[asyncio.Task[None]] = set()
-        try:
-            while waiting or running:
-                for call in self._free(waiting):
-                    del waiting[call.name]
-                    self._start(call, running)
-                if not running and not self._free(waiting):
-                    break
-                if running:
-                    done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                    for task in done:
-                        task.result()
-        finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
-        return self.finish()
-
-    def _free(self, waiting: Mapping[str, Call]) -> list[Call]:
-        if self.failure is not None and self.template.fail_fast:
-            return []
-        return [call for call in waiting.values() if needs(call) <= set(self.states)]
-
-    def _start(self, call: Call, running: set[asyncio.Task[None]]) -> None:
-        if may_start(call, self.states):
-            running.add(asyncio.create_task(self.one(call)))
-            return
-        self.states[call.name] = OMITTED
-        self.walker.note(f"{self.node}.{call.name}", call.template, OMITTED)

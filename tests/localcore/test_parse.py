@@ -9,6 +9,7 @@ import pytest
 from localcore.executable import TemplateError
 from localcore.template import read_executable
 from localcore.workflow.errors import WorkflowError
+from localcore.workflow.model import Retry
 from localcore.workflow.parse import parse
 from localcore.yamldoc import DocumentError, load_documents
 
@@ -36,7 +37,16 @@ def _task(name: str, **fields: Any) -> dict[str, Any]:
         ([_leaf(inputs={"artifacts": [{"name": "a", "path": "/x", "s3": {}}]})], "s3 is not supported"),
         ([_leaf(outputs={"artifacts": [{"name": "a"}]})], "has no path"),
         ([_leaf(outputs={"parameters": [{"name": "p"}]})], "path or parameter is missing"),
-        ([_leaf(retryStrategy={"limit": "many"})], "not a whole number"),
+        ([_leaf(retryStrategy={"limit": "many"})], "retryStrategy.limit: 'many' is not a whole number"),
+        ([_leaf(retryStrategy={"limit": -1})], "not a whole number"),
+        ([_leaf(retryStrategy={"retryPolicy": "Never"})], "'Never' is none of OnFailure, Always"),
+        ([_leaf(retryStrategy={"backoff": {"factor": 2}})], "backoff.duration is missing"),
+        ([_leaf(retryStrategy={"backoff": {"duration": 1, "factor": 1.5}})], "backoff.factor: '1.5'"),
+        ([_leaf(retryStrategy={"expression": "true"})], "retryStrategy: expression is not supported"),
+        ([_leaf(retryStrategy={"affinity": {}})], "retryStrategy: affinity is not supported"),
+        ([_leaf(activeDeadlineSeconds=-1)], "not a duration"),
+        ([{"name": "main", "steps": [], "activeDeadlineSeconds": 1}], "container and script templates only"),
+        ([{"name": "main", "steps": [[_task("a", continueOn={"any": True})]]}], "any is not supported"),
         ([_leaf(activeDeadlineSeconds="soon")], "not a duration"),
         ([_leaf(), _leaf()], "template main occurs twice"),
         ([{"name": "main", "steps": [[_task("a", template="absent")]]}], "names template absent"),
@@ -94,10 +104,48 @@ def test_what_a_template_says(support: Any) -> None:
     found = parse(
         support.template("name", [leaf], volumes=volumes, imagePullSecrets=[{"name": "s"}])
     ).templates["main"]
-    assert (found.deadline, found.retry.limit, found.retry.seconds, found.retry.factor) == (120, 2, 3, 2)
+    assert (found.deadline, found.retry) == (120, Retry(limit=2, pause=3, factor=2))
     assert (found.output_artifacts[0].path, found.output_artifacts[0].archive) == ("/m", False)
     assert found.container is not None
     assert found.container.mounts[0].path == "/dev/shm"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [
+        ({}, Retry(limit=None)),
+        ({"limit": 0}, Retry(limit=0)),
+        ({"limit": "3", "retryPolicy": "Always"}, Retry(limit=3, policy="Always")),
+        (
+            {"limit": 1, "backoff": {"duration": "1m30s", "factor": "2", "maxDuration": "1h"}},
+            Retry(limit=1, pause=90, factor=2, longest=3600),
+        ),
+        ({"limit": 1, "backoff": {"duration": "500ms", "factor": 0}}, Retry(limit=1, pause=0.5)),
+        ({"limit": 1, "backoff": {"duration": 2.5}}, Retry(limit=1, pause=2.5)),
+    ],
+)
+def test_retry_strategies(support: Any, strategy: dict[str, Any], expected: Retry) -> None:
+    """Proves: numbers as texts, Go's durations, an absent limit as none, and no strategy as no retry."""
+    assert (
+        parse(support.template("name", [_leaf(retryStrategy=strategy)])).templates["main"].retry == expected
+    )
+    assert parse(support.template("name", [_leaf()])).templates["main"].retry is None
+
+
+@pytest.mark.parametrize(
+    ("mount", "volume", "message"),
+    [
+        ({"mountPath": "/v", "subPath": "x"}, {"emptyDir": {}}, "volumeMounts.v: subPath is not supported"),
+        ({"mountPath": "relative"}, {"emptyDir": {}}, "must be a folder below /"),
+        ({"mountPath": "/"}, {"emptyDir": {}}, "must be a folder below /"),
+        ({"mountPath": "/v"}, {"emptyDir": {"size": "1Gi"}}, "emptyDir: size is not supported"),
+    ],
+)
+def test_bad_volumes(support: Any, mount: dict[str, Any], volume: dict[str, Any], message: str) -> None:
+    leaf = _leaf()
+    leaf["container"]["volumeMounts"] = [{"name": "v", **mount}]
+    with pytest.raises(WorkflowError, match=message):
+        parse(support.template("name", [leaf], volumes=[{"name": "v", **volume}]))
 
 
 def test_what_the_catalogue_takes(support: Any) -> None:

@@ -70,6 +70,29 @@ def test_killed_server_and_supervisor(own_core: Any, running: str, support: Any)
     assert support.processes_of(running) == []
 
 
+def test_retries_survive_the_server(own_core: Any, own_gitops: Any, support: Any, gate: Path) -> None:
+    """Proves: kill -9 between two attempts; the next one begins without any server and its end is found."""
+    line = f"test -e {gate} || {{ echo missing; exit 1; }}"
+    strategy = {"limit": 1000, "backoff": {"duration": "50ms"}}
+    own_gitops.write(
+        "templates/tough.yaml",
+        support.template("tough", [support.shell("main", line, retryStrategy=strategy)]),
+    )
+    own_core.start()
+    own_core.sync(own_gitops)
+    identifier: str = own_core.execute("tough")
+    support.wait_for(lambda: "missing" in own_core.lines(identifier), what="a first attempt")
+    own_core.kill()
+    state = own_core.data / "executions" / identifier / "state.json"
+    before = len(json.loads(state.read_text())["nodes"])
+    support.wait_for(lambda: len(json.loads(state.read_text())["nodes"]) > before, what="a further attempt")
+    gate.touch()
+    own_core.start()
+    found = own_core.finished(identifier)
+    assert found.status == Status.COMPLETED
+    assert found.status_details["nodes"][0]["message"].startswith("succeeded at retry ")
+
+
 def test_shutdown_stops_what_runs(own_core: Any, running: str, support: Any) -> None:
     """Proves.
 

@@ -25,6 +25,7 @@ class Memory:
         self.started: list[str] = []
         self.ended: list[str] = []
         self.states: dict[str, str] = {}
+        self.said: list[str] = []
 
     async def run(
         self, node: str, template: Template, scope: Mapping[str, str], artifacts: Mapping[str, str]
@@ -40,6 +41,9 @@ class Memory:
 
     def note(self, node: str, template: str, status: str, message: str = "") -> None:
         self.states[node.rpartition(".")[2]] = status
+
+    def say(self, node: str, text: str) -> None:
+        self.said.append(text)
 
 
 def _walk(document: dict[str, Any], runner: Memory) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,13 +109,91 @@ def test_dag_fails_fast(core: Any, gitops: Any, support: Any) -> None:
 
 
 def test_retry(core: Any, gitops: Any, support: Any) -> None:
-    """Proves: `retryStrategy` runs a failed container again, and `{{retries}}` tells it which time it is."""
+    """Proves: a failed container runs again in a pod of its own, and log and statusDetails tell of it."""
     main = support.shell(
-        "main", "echo attempt {{retries}}; test {{retries}} = 2", retryStrategy={"limit": "3"}
+        "main",
+        "echo attempt {{retries}}; ls /scratch; touch /scratch/used; test {{retries}} = 2",
+        retryStrategy={"limit": "3", "backoff": {"duration": "10ms"}},
+        volumeMounts=[{"name": "scratch", "mountPath": "/scratch"}],
     )
-    found = _run(core, gitops, support.template("retried", [main]))
+    volumes = [{"name": "scratch", "emptyDir": {}}]
+    found = _run(core, gitops, support.template("retried", [main], volumes=volumes))
     assert found.status == Status.COMPLETED
-    assert core.lines(found.id) == ["attempt 0", "attempt 1", "attempt 2"]
+    assert core.lines(found.id) == [
+        "attempt 0",
+        "retry 1 of 3 begins in 0.01 s: attempt 0",
+        "attempt 1",
+        "retry 2 of 3 begins in 0.01 s: attempt 1",
+        "attempt 2",
+    ]
+    nodes = {node["name"]: (node["status"], node.get("message")) for node in found.status_details["nodes"]}
+    assert nodes == {
+        "retried": ("Succeeded", "succeeded at retry 2"),
+        "retried(0)": ("Failed", "attempt 0"),
+        "retried(1)": ("Failed", "attempt 1"),
+        "retried(2)": ("Succeeded", None),
+    }
+
+
+def test_retries_run_out(core: Any, gitops: Any, support: Any) -> None:
+    """Proves: DEAD with the container's last words and the number of retries that did not help."""
+    main = support.shell("main", "echo 'no luck' >&2; exit 1", retryStrategy={"limit": 1})
+    found = _run(core, gitops, support.template("luckless", [main]))
+    assert (found.status, found.status_message) == (Status.DEAD, "no luck (no more retries left of 1)")
+
+
+@pytest.mark.parametrize(("policy", "attempts"), [("OnError", 2), ("OnFailure", 1), ("Always", 2)])
+def test_a_missing_output_is_an_error_not_a_failure(
+    core: Any, gitops: Any, support: Any, policy: str, attempts: int
+) -> None:
+    """Proves: what fails around a container is retried under OnError, as in Argo."""
+    main = support.shell(
+        "main",
+        "echo ran",
+        outputs={"artifacts": [{"name": "model", "path": "/tmp/model"}]},
+        retryStrategy={"limit": 1, "retryPolicy": policy},
+    )
+    found = _run(core, gitops, support.template(f"missing-{policy.lower()}", [main]))
+    assert found.status == Status.DEAD
+    assert core.lines(found.id).count("ran") == attempts
+
+
+STUBBORN = (
+    "trap '' TERM; (setsid sh -c \"trap '' TERM; echo child; while :; do sleep 1000; done\" &); "
+    "while :; do sleep 1000; done"
+)
+
+
+@pytest.mark.parametrize("limited", ["workflow", "template"])
+def test_deadlines(core: Any, gitops: Any, support: Any, limited: str) -> None:
+    """Proves: activeDeadlineSeconds ends the run with all its processes, also those that want to stay."""
+    spec: dict[str, Any] = {"activeDeadlineSeconds": 1} if limited == "workflow" else {}
+    fields: dict[str, Any] = {} if spec else {"activeDeadlineSeconds": 1}
+    main = {"name": "main", "steps": [[_call("only", "pod")]]}
+    pod = support.shell("pod", STUBBORN, **fields)
+    found = _run(core, gitops, support.template(f"stubborn-{limited}", [main, pod], **spec))
+    assert found.status == Status.DEAD
+    assert found.status_message == (
+        "the workflow was active longer than its activeDeadlineSeconds of 1 s"
+        if spec
+        else "node stubborn-template.only was active longer than its deadline of 1 s"
+    )
+    assert {node["status"] for node in found.status_details["nodes"]} == {"Failed"}
+    assert support.processes_of(found.id) == []
+
+
+def test_a_deadline_ends_backoff(core: Any, gitops: Any, support: Any) -> None:
+    """Proves: the workflow's deadline counts while it waits for a retry."""
+    main = support.shell("main", "exit 1", retryStrategy={"limit": 9, "backoff": {"duration": "1h"}})
+    found = _run(core, gitops, support.template("waiting", [main], activeDeadlineSeconds=1))
+    assert "activeDeadlineSeconds of 1 s" in found.status_message
+    assert [node["status"] for node in found.status_details["nodes"]] == ["Failed", "Failed"]
+
+
+def test_a_tag_without_retries(core: Any, gitops: Any, support: Any) -> None:
+    """Proves: `{{retries}}` exists where a retryStrategy does, and nowhere else."""
+    found = _run(core, gitops, support.template("unretried", [support.shell("main", "echo {{retries}}")]))
+    assert "cannot resolve {{retries}}" in found.status_message
 
 
 def test_outputs_are_registered_as_annotated(core: Any, gitops: Any, support: Any) -> None:
@@ -195,7 +274,39 @@ def test_volumes(core: Any, gitops: Any, support: Any) -> None:
         support.template("volumes", [main, support.shell("pod", line, volumeMounts=mounts)], **spec),
     )
     assert [line.strip() for line in core.lines(found.id)] == ["1", "1", "1", "2"]
-    assert not (core.data / "executions" / found.id / "nodes").exists(), "the space is given back"
+    for folder in ("nodes", "claims"):
+        assert not (core.data / "executions" / found.id / folder).exists(), "the space is given back"
+
+
+def test_a_claim_outlives_attempts(core: Any, gitops: Any, support: Any) -> None:
+    """Proves: a retry finds on the claim what the failed attempt left: a checkpoint, say."""
+    main = support.shell(
+        "main",
+        "cat /scratch/checkpoint 2>/dev/null || { echo saved > /scratch/checkpoint; exit 1; }",
+        retryStrategy={"limit": 1},
+        volumeMounts=[{"name": "scratch", "mountPath": "/scratch"}],
+        metadata={"labels": {"ai.sap.com/resourcePlan": "starter"}},
+    )
+    claim = {
+        "metadata": {"name": "scratch"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "100Gi"}}},
+    }
+    found = _run(core, gitops, support.template("claiming", [main], volumeClaimTemplates=[claim]))
+    assert found.status == Status.COMPLETED, found.status_message
+    assert core.lines(found.id)[-1] == "saved"
+
+
+def test_shared_memory(core: Any, gitops: Any, support: Any) -> None:
+    """Proves: an emptyDir at /dev/shm is a folder like any other, whatever its medium and limit."""
+    main = support.shell(
+        "main",
+        "echo shared > /dev/shm/segment; cat /dev/shm/segment",
+        volumeMounts=[{"name": "shm", "mountPath": "/dev/shm"}],
+    )
+    volumes = [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "8Gi"}}]
+    found = _run(core, gitops, support.template("sharing", [main], volumes=volumes))
+    assert core.lines(found.id) == ["shared"]
+    assert not Path("/dev/shm/segment").exists()
 
 
 @pytest.mark.parametrize(
