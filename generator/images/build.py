@@ -36,8 +36,8 @@ _REMEDIES = (
     (
         r"No matching distribution found for torch==",
         (
-            "This torch is on none of the indexes that pip asked: hand its wheel in with --wheels DIR, or name "
-            "an index that has it with --build-arg TORCH_INDEX_URL=…."
+            "This torch is on none of the indexes that pip asked: hand its wheel in with --wheels DIR, or "
+            "name an index that has it with --build-arg TORCH_INDEX_URL=…."
         ),
         False,
     ),

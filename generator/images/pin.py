@@ -13,13 +13,13 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from generator.catalog import BUILT_IN
 from generator.images.errors import ImageError
+from generator.images.requirements import Pin, lock_text
 
 PLATFORM = "x86_64-manylinux_2_28"  # AI Core's machines; Debian 12 has glibc 2.36
 PYTHON = "3.11"
@@ -32,24 +32,6 @@ _HEADER = (
 
 class PinError(ImageError):
     """The packages of a list cannot be resolved, or a package has no wheel that fits."""
-
-
-@dataclass(frozen=True, order=True)
-class Pin:
-    """One package of a lock; `hashes` are SHA-256 in hex."""
-
-    name: str
-    version: str
-    hashes: tuple[str, ...]
-
-    def __str__(self) -> str:
-        hashes = " \\\n    ".join(f"--hash=sha256:{value}" for value in self.hashes)
-        return f"{self.name}=={self.version} \\\n    {hashes}\n"
-
-
-def lock_text(name: str, pins: Iterable[Pin]) -> str:
-    """A lock as pip reads it, sorted by package; `name` is the file of the list it was made from."""
-    return _HEADER.format(python=PYTHON, name=name) + "".join(str(pin) for pin in sorted(pins))
 
 
 def pins(document: Mapping[str, Any]) -> list[Pin]:
@@ -110,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for path in lists:
             found = resolve(path, options.wheels, options.constraints)
-            path.with_suffix(".txt").write_text(lock_text(path.name, found), encoding="utf-8")
+            head = _HEADER.format(python=PYTHON, name=path.name)
+            path.with_suffix(".txt").write_text(head + lock_text(found), encoding="utf-8")
             print(f"{path.with_suffix('.txt').name}: {len(found)} packages")
     except PinError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -84,7 +84,7 @@ def spec_digest(executable: ResolvedExecutable) -> str:
 
 
 def revision_of(repository: GitRepository | None) -> str | None:
-    """The commit that is checked out, with `-dirty` where specs/ or rendered/ differ; None when there is none."""
+    """The commit that is checked out, with `-dirty` where specs/ or rendered/ differ; None without one."""
     if repository is None:
         return None
     try:
