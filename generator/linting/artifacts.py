@@ -1,90 +1,114 @@
-"""Artifacts: what AI Core binds, mounts, registers and keeps (SAP docs, workflow templates)."""
+"""Artifacts: what AI Core binds, mounts, registers and keeps (SAP docs, workflow templates; Argo's
+validation)."""
 
 from __future__ import annotations
 
 import posixpath
 import re
 from collections.abc import Iterator
-from typing import get_args
+from itertools import chain
 
-from generator.linting.view import Finding, Part, View, listed, repeated
-from generator.spec.document import ArtifactKind
-from generator.suggest import did_you_mean
+from generator.linting.view import Finding, Part, Rule, View, listed, repeated
 
-_PREFIX = "artifacts.ai.sap.com/"
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
-_FIELDS = ("kind", "name", "suffix", "description", "labels")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
+_PLACES = ("artifactory", "azure", "gcs", "git", "hdfs", "http", "oss", "plugin", "raw", "s3")
+_READ = re.compile(r"\{\{\s*(?:steps|tasks)\.[\w-]+\.outputs\.artifacts\.([\w-]+)\s*\}\}")
 
 
 def names(view: View) -> Iterator[Finding]:
-    """Names are legal and unique in their template."""
-    for template in view.templates:
-        for side in ("inputs", "outputs"):
-            parts = listed(template.value.get(side) or {}, (*template.where, side), "artifacts")
-            for part in parts:
-                if not _NAME.fullmatch(str(part.value.get("name") or "")):
-                    message = "must be 1 to 63 letters, digits, hyphens and underscores"
-                    yield Finding((*part.where, "name"), "artifact-name", message)
-            for part in repeated(parts):
-                message = f"there already is an artifact `{part.value.get('name')}`"
-                yield Finding((*part.where, "name"), "duplicate-artifact", message)
+    """Names are legal, and unique among the inputs and among the outputs of a template."""
+    for parts in chain(view.inputs, view.outputs):
+        for part in parts:
+            for key in ("name", "globalName"):
+                if key in part.value and not _NAME.fullmatch(str(part.value[key] or "")):
+                    message = "must be 1 to 256 letters, digits, hyphens and underscores"
+                    yield Finding((*part.where, key), "artifact-name", message)
+        for part in repeated(parts):
+            message = f"there already is an artifact `{part.name}`"
+            yield Finding((*part.where, "name"), "duplicate-artifact", message)
 
 
 def paths(view: View) -> Iterator[Finding]:
-    """Each artifact has an absolute folder of its own in the container."""
-    for template in view.templates:
-        if not list(view.containers(template)):
+    """Each artifact has an absolute place of its own in the container."""
+    for inputs, outputs, containers in zip(view.inputs, view.outputs, view.containers_of, strict=True):
+        if not containers or not (inputs or outputs):
             continue
-        both = [
-            part
-            for side in ("inputs", "outputs")
-            for part in listed(template.value.get(side) or {}, (*template.where, side), "artifacts")
-        ]
-        for part in both:
+        for part in chain(inputs, outputs):
+            yield from _path(part)
+        taken = {
+            mount.value.get("mountPath")
+            for container in containers[:1]
+            for mount in listed(container.value, (), "volumeMounts")
+        }
+        for part in inputs:
             path = part.value.get("path")
-            if not isinstance(path, str) or not path.startswith("/") or posixpath.normpath(path) != path:
-                message = "needs an absolute `path` without `..` or a trailing slash"
-                yield Finding(part.where, "artifact-path", message)
-        for part in repeated([part for part in both if part.value.get("path")], "path"):
-            message = f"`{part.value['path']}` already belongs to another artifact"
-            yield Finding((*part.where, "path"), "artifact-path", message)
+            if path and path in taken:
+                message = f"`{path}` already holds another artifact or a volume"
+                yield Finding((*part.where, "path"), "path-conflict", message)
+            taken.add(path)
+        read = {part.value.get("path") for part in inputs}
+        written: set[object] = set()
+        for part in outputs:
+            path = part.value.get("path")
+            if path and (path in read or path in written):
+                message = f"`{path}` is the place of another artifact too; what is read and written would mix"
+                yield Finding((*part.where, "path"), "shared-path", message)
+            written.add(path)
+
+
+def _path(part: Part) -> Iterator[Finding]:
+    path = part.value.get("path")
+    if isinstance(path, str) and "{{" in path:
+        return
+    bare = path.rstrip("/") if isinstance(path, str) else ""
+    if not bare.startswith("/") or posixpath.normpath(bare) != bare:
+        yield Finding(part.where, "artifact-path", "needs an absolute `path` without `..`")
+    elif bare != path:
+        message = f"write `{bare}`: a path with a trailing slash is another spelling of it"
+        yield Finding((*part.where, "path"), "trailing-slash", message)
+
+
+def inputs_from(view: View) -> Iterator[Finding]:
+    """Argo hands an artifact over in the arguments of a step; it refuses `from` among a template's inputs."""
+    for part in chain.from_iterable(view.inputs):
+        if part.value.get("from") or part.value.get("fromExpression"):
+            message = "stands in `arguments.artifacts` of the step that calls the template, not here"
+            yield Finding((*part.where, "from"), "input-from", message)
 
 
 def outputs(view: View) -> Iterator[Finding]:
-    """AI Core registers an output only under a global name, and packs it unless told otherwise."""
-    for part in view.artifacts("outputs"):
-        if not part.value.get("globalName"):
+    """AI Core registers an output only under a global name, keeps it in the store `default`, and packs it
+    unless told otherwise."""
+    everything = list(chain.from_iterable(view.outputs))
+    read = {name for item in view.texts for name in _READ.findall(item.text)} if everything else set()
+    for part in everything:
+        if not part.value.get("globalName") and part.name not in read:
             message = "needs a `globalName`; without it AI Core never registers the artifact"
             yield Finding(part.where, "output-global-name", message)
-        if (part.value.get("archive") or {}).get("none") is None:
+        if part.value.get("globalName") and (part.value.get("archive") or {}).get("none") is None:
             message = "needs `archive: {none: {}}`; otherwise it is stored as a tar.gz"
             yield Finding(part.where, "artifact-archive", message)
-    for part in repeated(list(view.artifacts("outputs")), "globalName"):
-        if part.value.get("globalName"):
-            message = f"the global name `{part.value['globalName']}` is already taken"
-            yield Finding((*part.where, "globalName"), "output-global-name", message)
+        places = [key for key in _PLACES if part.value.get(key) is not None]
+        if places:
+            message = "AI Core registers outputs in the object store `default` only; remove it"
+            yield Finding((*part.where, places[0]), "output-location", message)
+    for part in repeated((part for part in everything if part.value.get("globalName")), "globalName"):
+        message = f"the global name `{part.value['globalName']}` is already taken; the later one wins"
+        yield Finding((*part.where, "globalName"), "duplicate-global-name", message)
 
 
-def kinds(view: View) -> Iterator[Finding]:
-    """Every artifact has a kind, and every artifact annotation has an artifact."""
-    annotations = view.mapping("metadata", "annotations")
-    bound = {*_names(view.artifacts("inputs"), "name"), *_names(view.artifacts("outputs"), "globalName")}
-    legal = get_args(ArtifactKind)
-    for name in sorted(bound):
-        key = f"{_PREFIX}{name}.kind"
-        if annotations.get(key) not in legal:
-            message = f"`{key}` must be one of {', '.join(legal)}"
-            yield Finding(("metadata", "annotations"), "artifact-kind", message)
-    for key in annotations:
-        name, _, field = key.removeprefix(_PREFIX).rpartition(".")
-        if key.startswith(_PREFIX) and (name not in bound or field not in _FIELDS):
-            message = f"names no artifact of the template; {did_you_mean(name, bound)}"
-            yield Finding(("metadata", "annotations", key), "artifact-kind", message)
+def bound(view: View) -> set[str]:
+    """Artifacts that AI Core sees: inputs by name, outputs by global name. What one step hands to another is
+    internal."""
+    inside = {
+        part.name
+        for template, parts in zip(view.templates, view.inputs, strict=True)
+        for part in parts
+        if (template.name, part.name) not in view.supplied
+        and not any(part.value.get(key) is not None for key in _PLACES)
+    }
+    outside = {str(part.value.get("globalName") or "") for part in chain.from_iterable(view.outputs)}
+    return (inside | outside) - {""}
 
 
-def _names(parts: Iterator[Part], key: str) -> Iterator[str]:
-    """Names of artifacts that AI Core sees; one fed `from` another step is internal."""
-    return (str(part.value[key]) for part in parts if part.value.get(key) and not part.value.get("from"))
-
-
-RULES = (names, paths, outputs, kinds)
+RULES: tuple[Rule, ...] = (names, paths, inputs_from, outputs)

@@ -6,94 +6,135 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from generator.linting.view import Finding, Part, View, listed, repeated, texts
-from generator.spec.types import MAX_PARAMETER_LENGTH
+from generator.linting.view import Document, DocumentRule, Finding, Part, Rule, View, ports, repeated
+from generator.spec.types import MAX_DESCRIPTION_LENGTH, MAX_PARAMETER_LENGTH
 from generator.suggest import did_you_mean
 
-_EXPRESSION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+EXPRESSION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _MAX_PARAMETERS = 1000  # AI API: parameterBindings
 _WORKFLOW_FIELDS = frozenset(
-    {"name", "namespace", "uid", "serviceAccountName", "creationTimestamp", "priority", "status", "duration"}
+    {
+        "name",
+        "namespace",
+        "uid",
+        "serviceAccountName",
+        "creationTimestamp",
+        "priority",
+        "status",
+        "duration",
+        "mainEntrypoint",
+        "failures",
+        "scheduledTime",
+        "cronScheduleTime",
+    }
 )
+_WORKFLOW_MAPPINGS = frozenset({"labels", "annotations", "outputs", "parameters"})
 _FREE_SCOPES = frozenset({"item", "pod", "node", "retries", "lastRetry"})
+_SIGNATURES = "AICORE_ARTIFACT_SIGNATURES"
 
 
-def parameters(view: View) -> Iterator[Finding]:
-    """Parameters are unique, few enough, and strings."""
+def parameters(view: Document) -> Iterator[Finding]:
+    """Parameters are unique, few enough, and short enough for the AI API."""
     declared = view.parameters
     if len(declared) > _MAX_PARAMETERS:
-        yield Finding(("spec", "arguments"), "parameter-value", f"more than {_MAX_PARAMETERS} parameters")
+        where = declared[_MAX_PARAMETERS].where
+        yield Finding(
+            where, "parameter-count", f"is one of {len(declared)}; at most {_MAX_PARAMETERS} are legal"
+        )
     for part in repeated(declared):
-        message = f"there already is a parameter `{part.value.get('name')}`"
-        yield Finding((*part.where, "name"), "duplicate-parameter", message)
+        yield Finding(
+            (*part.where, "name"), "duplicate-parameter", f"there already is a parameter `{part.name}`"
+        )
     for part in declared:
-        for key in ("default", "value"):
-            value = part.value.get(key)
-            if value is not None and (not isinstance(value, str) or len(value) > MAX_PARAMETER_LENGTH):
-                message = f"must be a string of at most {MAX_PARAMETER_LENGTH} characters; quote it"
-                yield Finding((*part.where, key), "parameter-value", message)
+        if not _NAME.fullmatch(part.name):
+            message = "must be 1 to 256 letters, digits, hyphens and underscores"
+            yield Finding((*part.where, "name"), "parameter-name", message)
+        for key, limit, code in (
+            ("default", MAX_PARAMETER_LENGTH, "parameter-value"),
+            ("value", MAX_PARAMETER_LENGTH, "parameter-value"),
+            ("description", MAX_DESCRIPTION_LENGTH, "parameter-description"),
+        ):
+            if len(part.value.get(key) or "") > limit:
+                yield Finding((*part.where, key), code, f"must have at most {limit} characters")
 
 
 def unused_parameters(view: View) -> Iterator[Finding]:
     """A parameter that no template reads would be bound and ignored."""
-    used = {match for _, text in texts(view.spec) for match in _EXPRESSION.findall(text)}
-    names = {reference.strip() for reference in used}
+    if not view.parameters:
+        return
+    names = {match.strip() for item in view.texts for match in EXPRESSION.findall(item.text)}
+    if "workflow.parameters" in names or "workflow.parameters.json" in names:
+        return
+    computed = [name for name in names if name.startswith("=")]
     for part in view.parameters:
-        name = part.value.get("name")
-        if f"workflow.parameters.{name}" not in names and "workflow.parameters" not in names:
-            yield Finding(
-                (*part.where, "name"), "unused-parameter", f"nothing reads `{name}`; remove it or use it"
-            )
+        reference = f"workflow.parameters.{part.name}"
+        if reference not in names and not any(reference in text for text in computed):
+            message = f"nothing reads `{part.name}`; remove it or use it"
+            yield Finding((*part.where, "name"), "unused-parameter", message)
 
 
 def references(view: View) -> Iterator[Finding]:
-    """Every `{{…}}` names something that exists where it is used."""
-    workflow = [str(part.value.get("name")) for part in view.parameters]
-    for template in view.templates:
-        for where, text in texts(template.value, template.where):
-            for expression in _EXPRESSION.findall(text):
-                problem = _problem(expression.strip(), workflow, view, template)
-                if problem:
-                    yield Finding(where, "unresolved-reference", f"`{{{{{expression}}}}}` {problem}")
+    """Every `{{…}}` names something that exists where it is used. `{{=…}}` is Argo's to compute."""
+    workflow = {part.name for part in view.parameters}
+    steps = {
+        template.where: [part.name for part in calls]
+        for template, calls in zip(view.templates, view.calls, strict=True)
+    }
+    for item in view.texts:
+        calls = steps[item.template.where] if item.template else []
+        for expression in EXPRESSION.findall(item.text):
+            reference = expression.strip()
+            if reference.startswith("workflow.parameters.") and reference[20:] in workflow:
+                continue
+            if reference.startswith("="):
+                continue
+            scope, *rest = reference.split(".")
+            problem = _problem(scope, rest, workflow, calls, item.template)
+            if problem:
+                code = "unresolved-reference" if scope in _CHECKED else "unknown-reference"
+                yield Finding(item.where, code, f"`{{{{{expression}}}}}` {problem}")
 
 
-def _problem(reference: str, workflow: list[str], view: View, template: Part) -> str | None:
-    scope, *rest = reference.split(".")
+_CHECKED = frozenset({"workflow", "inputs", "outputs", "steps", "tasks"})
+
+
+def _problem(
+    scope: str, rest: list[str], workflow: set[str], calls: list[str], template: Part | None
+) -> str | None:
     if scope == "workflow":
         return _workflow_problem(rest, workflow)
     if scope in {"inputs", "outputs"}:
         return _port_problem(scope, rest, template)
     if scope in {"steps", "tasks"}:
-        names = [str(part.value.get("name")) for part in view.calls(template)]
-        return (
-            None
-            if rest and rest[0] in names
-            else f"names no step or task here; {did_you_mean('.'.join(rest[:1]), names)}"
-        )
+        if rest and (rest[0] in calls or rest == ["name"]):
+            return None
+        return f"names no step or task here; {did_you_mean('.'.join(rest[:1]), calls)}"
     if scope in _FREE_SCOPES:
         return None
-    return "resolves to nothing; write a plain reference such as `{{workflow.parameters.NAME}}`"
+    return (
+        "means nothing to Argo, which leaves it as it stands; a reference is `{{workflow.parameters.NAME}}`"
+    )
 
 
-def _workflow_problem(rest: list[str], parameters: list[str]) -> str | None:
+def _workflow_problem(rest: list[str], parameters: set[str]) -> str | None:
     kind, name = (rest[0] if rest else ""), ".".join(rest[1:])
-    if kind == "parameters" and name:
-        if name in parameters:
-            return None
+    if kind == "parameters" and name not in {"", "json"}:
         return f"names no parameter of the workflow; {did_you_mean(name, parameters)}"
-    if kind in {"labels", "annotations", "outputs", "parameters"} or (kind in _WORKFLOW_FIELDS and not name):
+    if kind in _WORKFLOW_MAPPINGS or (kind in _WORKFLOW_FIELDS and (not name or kind == "creationTimestamp")):
         return None
     return f"names nothing of the workflow; {did_you_mean(kind, [*_WORKFLOW_FIELDS, 'parameters'])}"
 
 
-def _port_problem(side: str, rest: list[str], template: Part) -> str | None:
-    if rest == ["result"] and side == "outputs":
+def _port_problem(side: str, rest: list[str], template: Part | None) -> str | None:
+    if template is None:
+        return f"stands outside of a template, where there are no {side}"
+    if side == "outputs" and rest in (["result"], ["exitCode"]):
         return None
     kind, name = (rest[0] if rest else ""), (rest[1] if len(rest) > 1 else "")
     if kind not in {"parameters", "artifacts"}:
         return f"must go on with `{side}.parameters.` or `{side}.artifacts.`"
-    parts = listed(template.value.get(side) or {}, template.where, kind)
-    names = [str(part.value.get("name")) for part in parts]
+    names = [part.name for part in ports(template, side, kind)]
     if name in names or not name:
         return None
     return f"names no {side[:-1]} of this template; {did_you_mean(name, names)}"
@@ -101,13 +142,26 @@ def _port_problem(side: str, rest: list[str], template: Part) -> str | None:
 
 def shell(view: View) -> Iterator[Finding]:
     """A parameter in a command line would be run as code; it must travel through the environment."""
+    for item in view.texts:
+        if not {"command", "args", "source"}.isdisjoint(item.where) and re.search(
+            r"\{\{\s*(workflow|inputs)\.parameters", item.text
+        ):
+            message = "a parameter in a command line runs as code; pass it in `env`"
+            yield Finding(item.where, "parameter-in-shell", message)
+
+
+def output_parameters(view: View) -> Iterator[Finding]:
+    """Output parameters say where their value comes from; signatures come from a file (SAP docs)."""
     for template in view.templates:
-        for part in view.containers(template):
-            for key in ("command", "args", "source"):
-                for where, text in texts(part.value.get(key), (*part.where, key)):
-                    if re.search(r"\{\{\s*(workflow|inputs)\.parameters", text):
-                        message = "a parameter in a command line runs as code; pass it in `env`"
-                        yield Finding(where, "parameter-in-shell", message)
+        for part in ports(template, "outputs", "parameters"):
+            source = part.value.get("valueFrom") or {}
+            if part.name == _SIGNATURES:
+                if not str(source.get("path") or "").startswith("/"):
+                    message = "needs `valueFrom: {path: /…}`: a JSON file of global names and signatures"
+                    yield Finding(part.where, "signature-parameter", message)
+            elif (part.value.get("value") is None) == (part.value.get("valueFrom") is None):
+                yield Finding(part.where, "output-parameter", "needs either `value` or `valueFrom`")
 
 
-RULES = (parameters, unused_parameters, references, shell)
+DOCUMENT_RULES: tuple[DocumentRule, ...] = (parameters,)
+RULES: tuple[Rule, ...] = (unused_parameters, references, shell, output_parameters)

@@ -1,38 +1,62 @@
-"""Entrypoint, templates, steps and tasks. Neither hera nor Argo's schema nor the API server checks these."""
+"""Entrypoint, templates, steps and tasks, as Argo's own validation wants them. Neither hera nor Argo's schema
+nor the API server checks these."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 
-from generator.linting.view import Finding, Part, View, repeated
+from generator.linting.view import Finding, Part, Rule, View, listed, ports, repeated
 from generator.suggest import did_you_mean
+
+_FIELD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,127}")
+_NAME_RULE = "must be 1 to 128 letters, digits and hyphens, beginning with a letter or digit"
+_TYPES = (
+    "container",
+    "containerSet",
+    "script",
+    "steps",
+    "dag",
+    "resource",
+    "suspend",
+    "http",
+    "data",
+    "plugin",
+)
 
 
 def entrypoint(view: View) -> Iterator[Finding]:
     """The workflow begins at a template that exists."""
-    names = [str(part.value.get("name")) for part in view.templates]
     start = view.spec.get("entrypoint")
-    if start not in names:
-        message = f"names no template; {did_you_mean(str(start or ''), names)}"
+    if start not in view.template_names:
+        message = f"names no template; {did_you_mean(str(start or ''), view.template_names)}"
         yield Finding(("spec", "entrypoint"), "entrypoint", message)
 
 
-def template_names(view: View) -> Iterator[Finding]:
-    """Template names are unique."""
+def templates(view: View) -> Iterator[Finding]:
+    """Templates have legal names of their own, and are of exactly one type."""
+    for part in view.templates:
+        if not _FIELD_NAME.fullmatch(part.name):
+            yield Finding((*part.where, "name"), "template-name", _NAME_RULE)
+        types = [kind for kind in _TYPES if part.value.get(kind) is not None]
+        if len(types) != 1:
+            message = f"needs exactly one of {', '.join(_TYPES)}; it has {' and '.join(types) or 'none'}"
+            yield Finding(part.where, "template-type", message)
     for part in repeated(view.templates):
-        message = f"there already is a template `{part.value.get('name')}`"
+        message = f"there already is a template `{part.name}`"
         yield Finding((*part.where, "name"), "duplicate-template", message)
 
 
 def calls(view: View) -> Iterator[Finding]:
-    """Steps and tasks are unique in their template and call templates that exist."""
-    names = [str(part.value.get("name")) for part in view.templates]
-    for template in view.templates:
-        steps = list(view.calls(template))
+    """Steps and tasks have legal names of their own and call templates that exist."""
+    names = set(view.template_names)
+    for steps in view.calls:
         for part in repeated(steps):
-            message = f"there already is a step or task `{part.value.get('name')}`"
+            message = f"there already is a step or task `{part.name}`"
             yield Finding((*part.where, "name"), "duplicate-step", message)
         for part in steps:
+            if not _FIELD_NAME.fullmatch(part.name):
+                yield Finding((*part.where, "name"), "step-name", _NAME_RULE)
             called = part.value.get("template")
             if not (part.value.get("templateRef") or part.value.get("inline")) and called not in names:
                 message = f"names no template; {did_you_mean(str(called or ''), names)}"
@@ -40,59 +64,34 @@ def calls(view: View) -> Iterator[Finding]:
 
 
 def unused(view: View) -> Iterator[Finding]:
-    """A template that nothing calls never runs."""
-    called = {part.value.get("template") for template in view.templates for part in view.calls(template)}
-    called |= {view.spec.get("entrypoint"), view.spec.get("onExit")}
+    """A template that nothing calls never runs. Silent while a call leads nowhere."""
+    if not view.called <= set(view.template_names) or not view.spec.get("entrypoint"):
+        return
     for part in view.templates:
-        if part.value.get("name") not in called:
-            yield Finding((*part.where, "name"), "unused-template", "no step, task or entrypoint calls it")
+        if part.name not in view.called:
+            message = "no step, task, hook or entrypoint calls it"
+            yield Finding((*part.where, "name"), "unused-template", message)
 
 
-def cycles(view: View) -> Iterator[Finding]:
-    """No task waits for itself, and no template calls itself, over however many others."""
-    for template in view.templates:
-        tasks = [part for part in view.calls(template) if "dag" in part.where]
-        names = {str(part.value.get("name")) for part in tasks}
-        edges = {str(part.value.get("name")): list(part.value.get("dependencies") or []) for part in tasks}
-        for part in tasks:
-            for dependency in part.value.get("dependencies") or []:
-                if dependency not in names:
-                    message = f"waits for `{dependency}`, which is no task; {did_you_mean(dependency, names)}"
-                    yield Finding((*part.where, "dependencies"), "unknown-dependency", message)
-        cycle = find_cycle(edges)
-        if cycle:
-            message = f"tasks wait for each other: {' -> '.join(cycle)}"
-            yield Finding((*template.where, "dag"), "cycle", message)
-    calls_of = {str(part.value.get("name")): _called(view, part) for part in view.templates}
-    cycle = find_cycle(calls_of)
-    if cycle:
-        yield Finding(("spec", "templates"), "cycle", f"templates call each other: {' -> '.join(cycle)}")
+def arguments(view: View) -> Iterator[Finding]:
+    """A call hands over every parameter that its template cannot do without."""
+    wanted = {template.name: _required(template) for template in view.templates}
+    for steps in view.calls:
+        for part in steps:
+            given = {item.name for item in listed(part.value.get("arguments") or {}, (), "parameters")}
+            missing = [name for name in wanted.get(str(part.value.get("template")), ()) if name not in given]
+            if missing:
+                named = ", ".join(f"`{name}`" for name in missing)
+                message = f"template `{part.value.get('template')}` needs {named}"
+                yield Finding((*part.where, "arguments"), "missing-argument", message)
 
 
-def _called(view: View, template: Part) -> list[str]:
-    return [str(part.value["template"]) for part in view.calls(template) if part.value.get("template")]
+def _required(template: Part) -> list[str]:
+    return [
+        part.name
+        for part in ports(template, "inputs", "parameters")
+        if all(part.value.get(key) is None for key in ("default", "value", "valueFrom"))
+    ]
 
 
-def find_cycle(edges: Mapping[str, list[str]]) -> list[str]:
-    """A cycle in a graph as the names along it, first name repeated at the end; empty when there is none."""
-    done: set[str] = set()
-    for start in edges:
-        path: list[str] = []
-        stack = [(start, iter(edges[start]))]
-        while stack:
-            node, following = stack[-1]
-            if node not in path:
-                path.append(node)
-            step = next((item for item in following if item in edges and item not in done), None)
-            if step in path:
-                return [*path[path.index(str(step)) :], str(step)]
-            if step is None:
-                done.add(node)
-                path.pop()
-                stack.pop()
-            else:
-                stack.append((step, iter(edges[step])))
-    return []
-
-
-RULES = (entrypoint, template_names, calls, unused, cycles)
+RULES: tuple[Rule, ...] = (entrypoint, templates, calls, unused, arguments)

@@ -1,9 +1,9 @@
-"""A WorkflowTemplate as the rules see it: its parts with the path at which each stands."""
+"""A template as the rules see it: its parts, each with the path at which it stands."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from generator.spec.reader import Path
@@ -25,64 +25,177 @@ class Part(NamedTuple):
     where: Path
     value: Json
 
-
-Rule = Callable[["View"], Iterator[Finding]]
-
-
-@dataclass(frozen=True)
-class View:
-    """Access to a document that already fits the schema of a WorkflowTemplate."""
-
-    document: Json
-
     @property
+    def name(self) -> str:
+        """The part's `name`, empty when it has none."""
+        return str(self.value.get("name") or "")
+
+
+class Text(NamedTuple):
+    """A text that holds `{{`, and the template that it stands in (None outside of templates)."""
+
+    where: Path
+    text: str
+    template: Part | None
+
+
+class Document:
+    """What both kinds of template have, read once for all rules: metadata, parameters, containers."""
+
+    def __init__(self, document: Json) -> None:
+        self.document = document
+
+    @cached_property
     def metadata(self) -> Json:
         """`metadata`, empty when absent."""
         return self.document.get("metadata") or {}
 
-    @property
+    @cached_property
     def spec(self) -> Json:
         """`spec`, empty when absent."""
         return self.document.get("spec") or {}
 
-    def mapping(self, *steps: str) -> Json:
-        """A mapping below the document, empty when absent."""
-        value: Any = self.document
-        for step in steps:
-            value = (value or {}).get(step)
-        return value or {}
+    @cached_property
+    def labels(self) -> Json:
+        """Labels of the template itself."""
+        return self.metadata.get("labels") or {}
 
-    @property
+    @cached_property
+    def annotations(self) -> Json:
+        """Annotations of the template itself."""
+        return self.metadata.get("annotations") or {}
+
+    @cached_property
     def parameters(self) -> list[Part]:
         """The parameters that a configuration binds."""
-        return listed(self.mapping("spec", "arguments"), ("spec", "arguments"), "parameters")
+        return listed(self.spec.get(self._arguments) or {}, ("spec", self._arguments), "parameters")
 
-    @property
+    _arguments = "arguments"
+
+    @cached_property
+    def containers(self) -> list[Part]:
+        """Every container of the document."""
+        raise TypeError("a document of no kind has no containers")
+
+    @cached_property
+    def pull_secrets(self) -> list[Part]:
+        """`imagePullSecrets`."""
+        return listed(self.spec, ("spec",), "imagePullSecrets")
+
+    @cached_property
+    def pods(self) -> list[Part]:
+        """Where a pod's security context and its links to the host may stand."""
+        return [Part(("spec",), self.spec)]
+
+    @cached_property
+    def inner_labels(self) -> list[Part]:
+        """Label mappings of pods."""
+        return []
+
+
+class View(Document):
+    """A document that already fits the schema of a WorkflowTemplate."""
+
+    @cached_property
     def templates(self) -> list[Part]:
         """The templates."""
         return listed(self.spec, ("spec",), "templates")
 
-    def calls(self, template: Part) -> Iterator[Part]:
-        """Steps and DAG tasks of a template."""
-        for row, group in enumerate(template.value.get("steps") or []):
-            for column, step in enumerate(group):
-                yield Part((*template.where, "steps", row, column), step)
-        yield from listed(template.value.get("dag") or {}, (*template.where, "dag"), "tasks")
+    @cached_property
+    def template_names(self) -> list[str]:
+        """Names of the templates."""
+        return [template.name for template in self.templates]
 
-    def containers(self, template: Part) -> Iterator[Part]:
-        """Every container of a template: the main one, sets, sidecars, init containers and scripts."""
-        for key in ("container", "script"):
-            if template.value.get(key):
-                yield Part((*template.where, key), template.value[key])
-        group = template.value.get("containerSet") or {}
-        yield from listed(group, (*template.where, "containerSet"), "containers")
-        for key in ("sidecars", "initContainers"):
-            yield from listed(template.value, template.where, key)
+    @cached_property
+    def calls(self) -> list[list[Part]]:
+        """Steps and DAG tasks of each template."""
+        return [list(_calls(template)) for template in self.templates]
 
-    def artifacts(self, side: str) -> Iterator[Part]:
-        """Artifacts of all templates; `side` is `inputs` or `outputs`."""
+    @cached_property
+    def called(self) -> set[str]:
+        """Names of the templates that a step, a task, a hook or the workflow itself calls."""
+        hooks = [self.spec.get("hooks")]
+        names = {self.spec.get("entrypoint"), self.spec.get("onExit")}
+        for calls in self.calls:
+            for call in calls:
+                names |= {call.value.get("template"), call.value.get("onExit")}
+                hooks.append(call.value.get("hooks"))
+        names |= {hook.get("template") for group in hooks if group for hook in group.values()}
+        return {name for name in names if name}
+
+    @cached_property
+    def containers_of(self) -> list[list[Part]]:
+        """Containers of each template: the main one, sets, sidecars, init containers and scripts."""
+        return [list(_containers(template)) for template in self.templates]
+
+    @cached_property
+    def containers(self) -> list[Part]:
+        return [part for parts in self.containers_of for part in parts]
+
+    @cached_property
+    def pods(self) -> list[Part]:
+        return [Part(("spec",), self.spec), *self.templates]
+
+    @cached_property
+    def inner_labels(self) -> list[Part]:
+        return [
+            Part((*template.where, "metadata", "labels"), labels)
+            for template in self.templates
+            if (labels := (template.value.get("metadata") or {}).get("labels"))
+        ]
+
+    @cached_property
+    def inputs(self) -> list[list[Part]]:
+        """Input artifacts of each template."""
+        return [ports(template, "inputs", "artifacts") for template in self.templates]
+
+    @cached_property
+    def outputs(self) -> list[list[Part]]:
+        """Output artifacts of each template."""
+        return [ports(template, "outputs", "artifacts") for template in self.templates]
+
+    @cached_property
+    def supplied(self) -> set[tuple[str, str]]:
+        """Pairs (template, artifact) that a step or task hands over: no inputs from outside."""
+        return {
+            (str(call.value.get("template")), artifact.name)
+            for calls in self.calls
+            for call in calls
+            for artifact in listed(call.value.get("arguments") or {}, (), "artifacts")
+        }
+
+    @cached_property
+    def texts(self) -> list[Text]:
+        """Every text of the spec that holds `{{`."""
+        rest = {key: value for key, value in self.spec.items() if key != "templates"}
+        found = [Text(where, text, None) for where, text in templated(rest, ("spec",))]
         for template in self.templates:
-            yield from listed(template.value.get(side) or {}, (*template.where, side), "artifacts")
+            found += [
+                Text(where, text, template) for where, text in templated(dict(template.value), template.where)
+            ]
+        return found
+
+
+def _calls(template: Part) -> Iterator[Part]:
+    for row, group in enumerate(template.value.get("steps") or []):
+        for column, step in enumerate(group):
+            yield Part((*template.where, "steps", row, column), step)
+    yield from listed(template.value.get("dag") or {}, (*template.where, "dag"), "tasks")
+
+
+def _containers(template: Part) -> Iterator[Part]:
+    for key in ("container", "script"):
+        if template.value.get(key):
+            yield Part((*template.where, key), template.value[key])
+    group = template.value.get("containerSet") or {}
+    yield from listed(group, (*template.where, "containerSet"), "containers")
+    for key in ("sidecars", "initContainers"):
+        yield from listed(template.value, template.where, key)
+
+
+def ports(template: Part, side: str, kind: str) -> list[Part]:
+    """`inputs` or `outputs` of a template: its `artifacts` or `parameters`."""
+    return listed(template.value.get(side) or {}, (*template.where, side), kind)
 
 
 def listed(parent: Json, where: Path, key: str) -> list[Part]:
@@ -91,7 +204,7 @@ def listed(parent: Json, where: Path, key: str) -> list[Part]:
     return [Part((*where, key, index), item) for index, item in enumerate(items) if isinstance(item, Mapping)]
 
 
-def repeated(parts: list[Part], key: str = "name") -> Iterator[Part]:
+def repeated(parts: Iterable[Part], key: str = "name") -> Iterator[Part]:
     """Parts whose name an earlier part already bears."""
     seen: set[object] = set()
     for part in parts:
@@ -101,13 +214,22 @@ def repeated(parts: list[Part], key: str = "name") -> Iterator[Part]:
         seen.add(name)
 
 
-def texts(value: Any, where: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Every text below a value, with its path."""
-    if isinstance(value, str):
-        yield where, value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from texts(item, (*where, str(key)))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from texts(item, (*where, index))
+def templated(value: dict[str, Any] | list[Any], where: Path) -> list[tuple[Path, str]]:
+    """Every text below a value that holds `{{`, with its path."""
+    found: list[tuple[Path, str]] = []
+    _collect(value, where, found)
+    return found
+
+
+def _collect(value: dict[str, Any] | list[Any], where: Path, found: list[tuple[Path, str]]) -> None:
+    items: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in items:
+        if isinstance(item, str):
+            if "{{" in item:
+                found.append(((*where, key), item))
+        elif isinstance(item, dict | list):
+            _collect(item, (*where, key), found)
+
+
+Rule = Callable[[View], Iterator[Finding]]
+DocumentRule = Callable[[Document], Iterator[Finding]]

@@ -1,0 +1,80 @@
+"""The strict schemas: Argo's own through hera, and ours for ServingTemplates. What a schema says of a field
+that has a rule of its own carries that rule's code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from generator.linting.view import Finding
+
+WORKFLOW_TEMPLATE = ("argoproj.io/v1alpha1", "WorkflowTemplate")
+SERVING_TEMPLATE = ("ai.sap.com/v1alpha1", "ServingTemplate")
+_TEXT = "must be text; quote it"
+
+
+def kind_findings(document: object) -> list[Finding]:
+    """Whether a document is one of the two templates that AI Core knows."""
+    if not isinstance(document, Mapping):
+        return [
+            Finding((), "template-kind", "is no template: a template begins with `apiVersion` and `kind`")
+        ]
+    kinds = (WORKFLOW_TEMPLATE, SERVING_TEMPLATE)
+    expected = next((item for item in kinds if item[1] == document.get("kind")), None)
+    if expected is None:
+        message = "must be `WorkflowTemplate` or `ServingTemplate`; nothing else belongs into this folder"
+        return [Finding(("kind",), "template-kind", message)]
+    if document.get("apiVersion") != expected[0]:
+        return [Finding(("apiVersion",), "template-kind", f"must be `{expected[0]}`")]
+    return []
+
+
+def workflow_findings(document: Mapping[str, Any]) -> list[Finding]:
+    """Argo's own schema, with unknown fields forbidden: hera and Argo drop them silently otherwise."""
+    from hera.workflows.models import WorkflowTemplate  # half a second: only rendering pays it
+
+    return list(schema_findings(WorkflowTemplate, document))
+
+
+def schema_findings(model: type[BaseModel], document: object) -> Iterator[Finding]:
+    """What does not fit `model`. A field that a `{{…}}` fills is not known yet, so its type is not judged."""
+    try:
+        # By alias alone: hera would also take Python's spelling, which Argo does not know.
+        model.model_validate(document, extra="forbid", by_alias=True, by_name=False)
+    except ValidationError as error:
+        for item in error.errors(include_url=False):
+            unknown = isinstance(item["input"], str) and "{{" in item["input"]
+            if not unknown or item["type"] == "extra_forbidden":
+                yield _finding(item)
+    except RecursionError:
+        yield Finding((), "template-schema", "is nested too deeply")
+
+
+def _finding(item: ErrorDetails) -> Finding:
+    where = item["loc"]
+    code = _code(where) if item["type"] in {"string_type", "none_required"} else "template-schema"
+    return Finding(where, code, _TEXT if code != "template-schema" else _words(item))
+
+
+def _words(item: ErrorDetails) -> str:
+    if item["type"] == "extra_forbidden":
+        return "unknown field; it would be ignored"
+    return "this field is missing" if item["type"] == "missing" else item["msg"]
+
+
+def _code(where: tuple[int | str, ...]) -> str:
+    """The code of a value that is no text, by where it stands."""
+    parent = where[-2] if len(where) > 1 else ""
+    holder = where[-3] if len(where) > 2 else ""
+    if parent == "labels":
+        return "label-value"
+    if parent == "annotations":
+        return "annotation-value"
+    if holder == "parameters" and where[-1] in {"default", "value"}:
+        return "parameter-value"
+    if holder == "env" and where[-1] == "value":
+        return "variable-value"
+    return "template-schema"
