@@ -179,10 +179,10 @@ def _load_folder(root: Path) -> tuple[dict[str, Workflow], list[Diagnostic]]:
 
 
 def _shared(root: Path) -> tuple[dict[str, str], list[Diagnostic]]:
-    """Texts to include: those of the folder, and the built-in ones, which keep their names."""
+    """Texts to include: the built-in ones, and before them those of the folder."""
     texts: dict[str, str] = {}
     diagnostics: list[Diagnostic] = []
-    for folder in dict.fromkeys((root / SHARED, BUILT_IN / SHARED)):
+    for folder in dict.fromkeys((BUILT_IN / SHARED, root / SHARED)):
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             text, problem = _text(path)
             texts[path.relative_to(folder).as_posix()] = text

@@ -1,7 +1,7 @@
 """Plain data as YAML that people like to read, and that every YAML version reads alike.
 
 Block style, two spaces, keys in the order given. Text stands bare only when no reader could take it for
-anything else; text of several lines is a literal block; all other text is quoted. Written here rather than by
+anything else; text in whole lines is a literal block; all other text is quoted. Written here rather than by
 a library, because the bytes of `rendered/` must not change with a library's version.
 """
 
@@ -93,10 +93,10 @@ def _is_short(value: Any) -> bool:
 
 
 def _is_literal(text: str) -> bool:
-    """Text of several lines that a block shows as it is: nothing is stripped, nothing taken as indent."""
+    """Text in whole lines that a block shows as it is: nothing is stripped, nothing taken as indent."""
     lines = text.split("\n")
     return (
-        len(lines) > 2
+        len(lines) > 1
         and lines[-1] == ""
         and all(line.isprintable() and line == line.rstrip() for line in lines)
         and bool(lines[0])

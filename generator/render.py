@@ -74,7 +74,7 @@ def render(resolved: Resolved) -> dict[str, bytes]:
 
 
 def build_template(executable: ResolvedExecutable, path: str) -> dict[str, Any]:
-    """The WorkflowTemplate of one executable, checked. `path` stands in the findings of an InputError."""
+    """The template of one executable, checked. `path` stands in the findings of an InputError."""
     text = fill_text(executable, "template.yaml.j2", path)
     try:
         document = _LOADER(text).get_single_data()
@@ -84,7 +84,22 @@ def build_template(executable: ResolvedExecutable, path: str) -> dict[str, Any]:
     findings = errors(lint(document, path, strict=True))
     if findings:
         raise InputError(findings)
-    return dict(document)
+    return _tidy(dict(document))
+
+
+def _tidy(document: dict[str, Any]) -> dict[str, Any]:
+    """A ServingTemplate with the YAML inside its texts written as all other YAML here; WorkflowTemplates have
+    no such texts."""
+    if document["kind"] != "ServingTemplate":
+        return document
+    template = document["spec"]["template"]
+    metadata = {key: _rewritten(text) for key, text in template.get("metadata", {}).items()}
+    tidied = {**template, "metadata": metadata, "spec": _rewritten(template["spec"])}
+    return {**document, "spec": {**document["spec"], "template": tidied}}
+
+
+def _rewritten(text: str) -> str:
+    return emit(_LOADER(text).get_single_data())
 
 
 def _manifest(resolved: Resolved, files: Mapping[str, bytes], fingerprints: Mapping[str, str]) -> bytes:

@@ -7,13 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from jinja2 import TemplateError
 
 from generator.catalog import BUILT_IN, Workflow, load_catalog
 from generator.errors import InputError
+from generator.project import project_catalog
 from generator.spec.parameters import canonical
+from generator.templating import fill
 from generator.version import tool_version
 
-# Parameter -> default in sap-computer-vision-package 1.1.7.
+VALID = Path(__file__).parent / "testdata" / "valid"
+
+# Workflow -> parameter -> default in sap-computer-vision-package 1.1.7, in our canonical spelling.
+IMAGE_TYPES = '[".jpg",".jpeg",".png"]'
 OBJECT_DETECTION = {
     "model_name": "COCO-Detection/faster_rcnn_R_50_FPN_3x.yaml",
     "train": "train.txt",
@@ -30,9 +36,79 @@ OBJECT_DETECTION = {
     "base_learning_rate": "0.00025",
     "seed": "1337",
     "aicore_tracking": "False",
-    "image_types": '[".jpg",".jpeg",".png"]',
+    "image_types": IMAGE_TYPES,
 }
-DEPARTURES = {"model_name": "compact", "base_learning_rate": "0.002", "aicore_tracking": "True"}
+IMAGE_CLASSIFICATION = {
+    "model_name": "ImageClassifier/FPN-Resnet50-no-pooling",
+    "train": "train.txt",
+    "validation": "val.txt",
+    "test": "val.txt",
+    "class_names": "",
+    "batch_size": "40",
+    "learning_rate_decay": "True",
+    "projection_layers": "[]",
+    "maximum_training_steps": "3000",
+    "evaluation_frequency": "0.1",
+    "base_learning_rate": "0.00025",
+    "additional_augmentations": "True",
+    "aicore_tracking": "False",
+    "seed": "1337",
+    "image_types": IMAGE_TYPES,
+}
+TRIPLET = {
+    "model_name": "TripletDistanceLearner/FPN-Resnet50",
+    "train": "train.txt",
+    "validation": "val.txt",
+    "test": "test.txt",
+    "index": "index.txt",
+    "sampler": "PKSampler",
+    "loss": "MARGIN_LOSS",
+    "margin": "0.5",
+    "embedding_dimensions": "512",
+    "projection_layers": "[]",
+    "learning_rate_decay": "True",
+    "early_stopping": "False",
+    "additional_augmentations": "True",
+    "batch_size": "8",
+    "p_classes_per_batch": "8",
+    "k_examples_per_class": "8",
+    "maximum_training_steps": "3000",
+    "evaluation_frequency": "0.1",
+    "base_learning_rate": "0.00025",
+    "seed": "1337",
+    "aicore_tracking": "False",
+    "image_types": IMAGE_TYPES,
+    "evaluation_topk": "[1,3,5,10,30]",
+    "freeze_backbone": "False",
+    "work_dir_size": "20",
+}
+BATCH = {"model_file": "", "batch_size": "0", "image_types": IMAGE_TYPES, "iou_threshold": "-1"}
+SERVING = {
+    "models": "/mnt/models/[model]",
+    "cpuaffinity": "False",
+    "requesttimeout": "1m",
+    "loglevel": "3",
+    "gpu_deployment": "True",
+    "iou_threshold": "-1",
+}
+TRAINING_DEPARTURES = {"model_name": "compact", "base_learning_rate": "0.002", "aicore_tracking": "True"}
+OLD_PACKAGE: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]] = {
+    "object-detection-train": (OBJECT_DETECTION, TRAINING_DEPARTURES),
+    "image-classification-train": (IMAGE_CLASSIFICATION, TRAINING_DEPARTURES | {"class_names": "[]"}),
+    "triplet-distance-learning-train": (TRIPLET, TRAINING_DEPARTURES),
+    "batch-processing": (BATCH, {}),
+    "model-serving": (SERVING, {}),
+}
+ARTIFACTS = {
+    "object-detection-train": ({"datain": "/tmp/datain"}, {"trainedmodel": "/tmp/model"}),
+    "image-classification-train": ({"datain": "/tmp/datain"}, {"trainedmodel": "/tmp/model"}),
+    "triplet-distance-learning-train": ({"datain": "/tmp/datain"}, {"trainedmodel": "/tmp/model"}),
+    "batch-processing": (
+        {"datain": "/tmp/datain", "modelin": "/tmp/modelin"},
+        {"results": "/tmp/results"},
+    ),
+    "model-serving": ({"trainedmodels": "/mnt/models"}, {}),
+}
 
 
 @pytest.fixture
@@ -45,24 +121,44 @@ def extra(tmp_path: Path) -> Path:
     return folder
 
 
-def test_object_detection_has_every_parameter_of_the_old_package(catalog: Mapping[str, Workflow]) -> None:
+def test_the_catalogue_has_the_workflows_of_the_old_package(catalog: Mapping[str, Workflow]) -> None:
+    assert set(catalog) == set(OLD_PACKAGE)
+    kinds = {name: workflow.kind for name, workflow in catalog.items() if workflow.kind != "training"}
+    assert kinds == {"batch-processing": "batch", "model-serving": "serving"}
+
+
+@pytest.mark.parametrize("name", OLD_PACKAGE)
+def test_a_workflow_has_every_parameter_of_the_old_package(
+    name: str, catalog: Mapping[str, Workflow]
+) -> None:
     """With its default, except for the departures that workflow.yaml explains; its own names still are legal
     values.
     """
-    parameters = catalog["object-detection-train"].parameters
-    old = {name: item for name, item in parameters.items() if item.origin == "sap-cv 1.1.7"}
-    defaults = {name: canonical(item, item.default) for name, item in old.items()}
-    assert defaults == OBJECT_DETECTION | DEPARTURES
-    assert all(canonical(old[name], value) == value for name, value in OBJECT_DETECTION.items())
-    explained = (BUILT_IN / "object-detection-train" / "workflow.yaml").read_text().split("apiVersion")[0]
-    assert all(f"  {name} " in explained for name in DEPARTURES)
+    defaults, departures = OLD_PACKAGE[name]
+    parameters = catalog[name].parameters
+    old = {key: item for key, item in parameters.items() if item.origin == "sap-cv 1.1.7"}
+    assert {key: canonical(item, item.default) for key, item in old.items()} == {**defaults, **departures}
+    for key, value in defaults.items():
+        assert canonical(old[key], value or old[key].default) == (value or old[key].default)
+    explained = (BUILT_IN / name / "workflow.yaml").read_text().split("apiVersion")[0]
+    assert all(f"  {key} " in explained for key in departures)
 
 
-def test_artifacts_are_those_of_the_old_package(catalog: Mapping[str, Workflow]) -> None:
-    workflow = catalog["object-detection-train"]
-    assert {name: port.path for name, port in workflow.inputs.items()} == {"datain": "/tmp/datain"}
-    assert {name: port.path for name, port in workflow.outputs.items()} == {"trainedmodel": "/tmp/model"}
-    assert workflow.check == ("-m", "trainer", "check", "object-detection-train")
+@pytest.mark.parametrize("name", ARTIFACTS)
+def test_artifacts_are_those_of_the_old_package(name: str, catalog: Mapping[str, Workflow]) -> None:
+    workflow = catalog[name]
+    inputs = {key: port.path for key, port in workflow.inputs.items()}
+    outputs = {key: port.path for key, port in workflow.outputs.items()}
+    assert (inputs, outputs) == ARTIFACTS[name]
+
+
+def test_only_the_detector_checks_its_data_before_anything_is_created(
+    catalog: Mapping[str, Workflow],
+) -> None:
+    checks = {name: workflow.check for name, workflow in catalog.items() if workflow.check}
+    assert checks == {
+        "object-detection-train": ("-m", "trainer", "check", "object-detection-train"),
+    }
 
 
 def test_every_parameter_is_documented_and_its_default_is_legal(catalog: Mapping[str, Workflow]) -> None:
@@ -74,7 +170,45 @@ def test_every_parameter_is_documented_and_its_default_is_legal(catalog: Mapping
 
 
 def test_a_folder_of_ones_own_joins_the_catalogue(extra: Path) -> None:
-    assert sorted(load_catalog([extra.parent])) == ["my-detection", "object-detection-train"]
+    assert set(load_catalog([extra.parent])) == {*load_catalog(), "my-detection"}
+
+
+def test_texts_may_include_shared_ones(extra: Path) -> None:
+    """Those of the catalogue's own `_shared` go before the built-in ones of the same name."""
+    shared = extra.parent / "_shared"
+    shared.mkdir()
+    (shared / "own.j2").write_text("own")
+    (shared / "Dockerfile.j2").write_text("FROM own")
+    workflow = load_catalog([extra.parent])["my-detection"]
+    assert fill('<% include "own.j2" %>', {}, workflow.shared) == "own"
+    assert fill(workflow.texts["Dockerfile.j2"], {}, workflow.shared) == "FROM own"
+    assert "workflow-template.yaml.j2" in workflow.shared
+    with pytest.raises(TemplateError, match=r"none\.j2"):
+        fill('<% include "none.j2" %>', {}, workflow.shared)
+
+
+def test_a_workflow_without_a_recipe_has_its_image_built_elsewhere(extra: Path) -> None:
+    (extra / "Dockerfile.j2").unlink()
+    (extra / "requirements.txt.j2").unlink()
+    assert load_catalog([extra.parent])["my-detection"].builds_image is False
+    assert load_catalog()["object-detection-train"].builds_image is True
+
+
+def test_a_projects_catalogue_comes_from_three_places(
+    extra: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The option, the variable and the environments; a folder that is named twice counts once."""
+    environments = tmp_path / "project" / "specs" / "environments"
+    environments.mkdir(parents=True)
+    assert "my-detection" not in project_catalog(tmp_path / "project")
+    assert "my-detection" in project_catalog(tmp_path / "project", [extra.parent])
+    monkeypatch.setenv("CORESPEC_CATALOG", str(extra.parent))
+    assert "my-detection" in project_catalog(tmp_path / "project", [extra.parent])
+    monkeypatch.delenv("CORESPEC_CATALOG")
+    shutil.copytree(extra.parent, tmp_path / "project" / "flows")
+    place = VALID / "meter-reading" / "specs" / "environments" / "local.yaml"
+    (environments / "local.yaml").write_text(place.read_text() + "catalog: [flows]\n")
+    assert "my-detection" in project_catalog(tmp_path / "project")
 
 
 def test_a_taken_name_is_refused(extra: Path, tmp_path: Path) -> None:

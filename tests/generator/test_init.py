@@ -51,7 +51,7 @@ def test_nothing_is_overwritten_and_nothing_half_written(tmp_path: Path) -> None
 
 
 def test_an_unknown_workflow_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="unknown-workflow: .*did you mean `batch-processing`"):
+    with pytest.raises(InputError, match=r"unknown-workflow: .*did you mean `batch-processing`"):
         init_project(tmp_path, "bottle-caps", "batch-procesing")
     assert list(tmp_path.iterdir()) == []
 

@@ -61,7 +61,7 @@ def test_a_dataset_of_another_kind_does_not_fit(catalog: Mapping[str, Workflow])
 
 
 def test_serving_and_training_workflows_are_kept_apart(catalog: Mapping[str, Workflow]) -> None:
-    """A deployment of a serving workflow is fine, an execution of one is not; a batch workflow is executed."""
+    """A deployment of a serving workflow is fine, an execution of one is not; batch is executed."""
     workflow = catalog["object-detection-train"]
     serving = {workflow.name: workflow.model_copy(update={"kind": "serving", "inputs": {}})}
     batch = {workflow.name: workflow.model_copy(update={"kind": "batch"})}
