@@ -27,6 +27,7 @@ VERBS = {
     "demo": "The whole way on this machine: draw meters, render, train, measure, read one picture.",
     "init": "Start a repository of your own: specs, an environment, a CI example.",
     "validate": "Check every spec; report every error at once.",
+    "lint": "Check templates, rendered or written by hand, against the rules of AI Core.",
     "catalog": "The workflows that specs can use, with their parameters.",
     "render": "Write the templates of an environment to rendered/.",
     "publish": "Commit rendered/ and push it to the GitOps repository.",
