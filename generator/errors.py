@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+__all__ = ["Diagnostic", "GeneratorError", "InputError", "ReferenceUnavailableError", "RepositoryError"]
+
 
 @dataclass(frozen=True, order=True)
 class Diagnostic:

@@ -18,6 +18,8 @@ from generator.suggest import did_you_mean
 from generator.templating import Bare, fill
 from generator.version import tool_version
 
+__all__ = ["init_project"]
+
 STARTER = Path(__file__).parent / "starter"
 ENVIRONMENT = "local"
 DEFAULT_WORKFLOW = "object-detection-train"

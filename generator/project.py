@@ -24,6 +24,8 @@ from generator.spec.parse import Parsed, parse
 from generator.spec.reader import MAX_BYTES, Positions, read
 from generator.spec.resolve import missing_stores
 
+__all__ = ["Project", "load_project", "project_catalog"]
+
 Model = TypeVar("Model", bound=BaseModel)
 CATALOG_VARIABLE = "CORESPEC_CATALOG"
 

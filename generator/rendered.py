@@ -15,6 +15,8 @@ from typing import Any
 from generator.errors import GeneratorError
 from generator.tree import Tree
 
+__all__ = ["rendered_drift", "write_rendered"]
+
 FOLDER = "rendered"
 MANIFEST = "manifest.json"
 _NO_END = "\\ No newline at end of file\n"

@@ -22,6 +22,23 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+__all__ = [
+    "AmbiguousError",
+    "ApiError",
+    "AuthenticationError",
+    "ConflictError",
+    "DatasetError",
+    "InputRejectedError",
+    "LockHeldError",
+    "NotFoundError",
+    "NotHealthyError",
+    "PolicyError",
+    "ReconcilerError",
+    "StaleRenderError",
+    "TerminalError",
+    "TransientError",
+]
+
 
 class ReconcilerError(Exception):
     """Base of the tree. `remedy` says what the user can do; `exit_code` is the verb's exit code."""

@@ -12,11 +12,15 @@ from typing import Any
 
 from reconciler.clock import Clock
 
+__all__ = ["Event", "EventKind", "Listener"]
+
 #: The log is turned over at this size, bytes; one older part is kept.
 LOG_BYTES = 2_000_000
 
 
 class EventKind(StrEnum):
+    """What an event tells."""
+
     CHECKED = "checked"  #: a dataset has passed its check
     WARNING = "warning"  #: something in the plan deserves a look
     STAGE = "stage"  #: a stage begins

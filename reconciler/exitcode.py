@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
+__all__ = ["ExitCode"]
+
 
 class ExitCode(IntEnum):
+    """What a verb ends with."""
+
     CONVERGED = 0
     FAILURE = 1
     REJECTED = 2

@@ -9,6 +9,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
 
+__all__ = ["Artifact", "Configuration", "Execution", "LogLine", "Metric", "Metrics"]
+
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
@@ -68,6 +70,8 @@ class ApplicationStatus:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
+    """A dataset, model or result set that AI Core knows; `url` is `ai://<object store>/<path>`."""
+
     id: str
     name: str
     kind: str
@@ -80,6 +84,8 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
+    """An executable with all its parameters and inputs bound."""
+
     id: str
     name: str
     scenario: str
@@ -91,6 +97,8 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
+    """One run of a configuration; `status` and `target_status` are the words of the AI API."""
+
     id: str
     configuration: str  #: id of its configuration
     configuration_name: str
@@ -113,6 +121,8 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
+    """One value that an execution tracked; `step` is the optimizer step."""
+
     name: str
     value: float
     step: int | None
@@ -132,6 +142,8 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
+    """One line that an execution printed."""
+
     timestamp: datetime
     message: str
 

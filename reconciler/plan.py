@@ -33,6 +33,8 @@ from reconciler.plan_model import (
 )
 from reconciler.runs import plan_runs
 
+__all__ = ["Action", "Category", "Change", "FieldChange", "Plan", "Problem", "Stage", "StageName", "plan"]
+
 _NO_STATE = TemplateState(synced=False, published=False)
 
 

@@ -93,6 +93,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
+    """Changes that are carried out together, in their order."""
+
     name: StageName
     changes: tuple[Change, ...]
 

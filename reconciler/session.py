@@ -27,6 +27,8 @@ from reconciler.status import Status, executions_shown, status
 from reconciler.watch import ENDED, POLL_SECONDS, Progress, watch
 from reconciler.workbench import WORK, Bench, set_up
 
+__all__ = ["Options", "Result", "Session", "open_session"]
+
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 

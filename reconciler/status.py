@@ -14,6 +14,8 @@ from reconciler.plan import find_application, find_artifacts, find_configuration
 from reconciler.plan_model import FORMAT_VERSION
 from reconciler.runs import run_state
 
+__all__ = ["Status", "StatusRow"]
+
 #: The metric shown in the overview.
 BEST_METRIC = "mAP/allClasses"
 #: Splits by how much their figure says about new pictures.

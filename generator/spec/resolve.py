@@ -22,6 +22,15 @@ from generator.suggest import did_you_mean
 if TYPE_CHECKING:
     from generator.project import Project
 
+__all__ = [
+    "Resolved",
+    "ResolvedConfiguration",
+    "ResolvedDataset",
+    "ResolvedExecutable",
+    "ResolvedExecution",
+    "resolve",
+]
+
 
 @dataclass(frozen=True)
 class ResolvedExecutable:

@@ -9,6 +9,8 @@ from typing import Any
 from reconciler.plan_model import Plan
 from reconciler.status import Status
 
+__all__ = ["plan_json", "status_json"]
+
 
 def plan_json(plan: Plan) -> str:
     """The plan, one deterministic document."""

@@ -8,6 +8,8 @@ from reconciler.plan_model import Change, Plan, Problem
 from reconciler.report.text import SIGNS, field_text, summary
 from reconciler.status import BEST_METRIC, Status
 
+__all__ = ["plan_markdown", "status_markdown"]
+
 #: What a comment of the usual Git hosts can hold, with room to spare, bytes.
 LIMIT = 60_000
 

@@ -9,6 +9,8 @@ from reconciler.plan_model import Action, Change, FieldChange, Plan, Problem, co
 from reconciler.status import BEST_METRIC, Status, StatusRow
 from reconciler.watch import Progress
 
+__all__ = ["plan_text", "status_text"]
+
 SIGNS = {
     Action.CREATE: "+",
     Action.UPLOAD: "+",
