@@ -33,7 +33,7 @@ PROGRESS = "corespec/progress"
 METRIC_LIMIT = 1000
 """AI Core stores at most so many metrics an execution."""
 
-Stage = Literal["train", "validation", "test", "export"]
+Stage = Literal["train", "validation", "test", "export", "predict"]
 Send = Callable[[Sequence[Metric], Mapping[str, str]], None]
 
 

@@ -52,6 +52,12 @@ def _train_detector(parameters: detection.DetectionParameters, options: argparse
     return train(parameters, options.datain, options.trainedmodel)
 
 
+def _process_pictures(parameters: batch.BatchParameters, options: argparse.Namespace) -> int:
+    from trainer.batch.run import run
+
+    return run(parameters, options.datain, options.modelin, options.results)
+
+
 def _unfinished(name: str) -> Callable[[Any, argparse.Namespace], int]:
     def refuse(parameters: Any, options: argparse.Namespace) -> int:  # noqa: ARG001
         raise UnfinishedError(f"{name} is not part of this version: only its parameters can be looked at")
@@ -85,7 +91,7 @@ WORKFLOWS: dict[str, Workflow] = {
                 ("--modelin", "the model folder"),
                 ("--results", "folder the results are written to"),
             ),
-            _unfinished("batch-processing"),
+            _process_pictures,
         ),
         Workflow(serving.TABLE, "answer HTTP requests with models", (), _unfinished("model-serving")),
     )

@@ -21,10 +21,10 @@ FORMATS: dict[str, tuple[str, ...]] = {
 }
 """Pillow's name -> usual suffixes. Decoders outside this table never see a byte of the user's data."""
 
-_DECODERS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # Pillow's JPEG decoder recognises MPO by itself
+DECODERS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")  # Pillow's JPEG decoder recognises MPO by itself
 
 # What Pillow's decoders raise on damaged input, by its own documentation and fuzzing corpus.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, struct.error, zlib.error)
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, struct.error, zlib.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class PictureFault:
 def read_picture(content: bytes) -> PictureFacts | PictureFault:
     """Decode the whole picture. The pixel limit is tested on the header, before memory is spent."""
     try:
-        with Image.open(BytesIO(content), formats=_DECODERS) as picture:
+        with Image.open(BytesIO(content), formats=DECODERS) as picture:
             width, height = picture.size
             if width * height > MAX_PIXELS:
                 return _too_large(f"{width}x{height} pixels, at most {MAX_PIXELS:,} in all")
@@ -56,10 +56,10 @@ def read_picture(content: bytes) -> PictureFacts | PictureFault:
             format_name = picture.format or ""
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return _too_large(f"more than {MAX_PIXELS:,} pixels")
-    except _DAMAGE as error:
+    except DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
-            reason = f"no {', '.join(_DECODERS)} picture"
+            reason = f"no {', '.join(DECODERS)} picture"
         return PictureFault("picture-unreadable", f"does not decode: {reason}")
     if orientation not in (0, 1):
         message = f"EXIF orientation {orientation}: turn the pixels, drop the tag and check the boxes"

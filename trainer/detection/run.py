@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from pathlib import Path
 
 from trainer.data.load import load_dataset
+from trainer.logs import log_to_stdout
 from trainer.parameters.detection import DetectionParameters
 
 
@@ -17,7 +17,7 @@ def train(parameters: DetectionParameters, datain: Path, trainedmodel: Path) -> 
     Raises ``InputError`` (exit 2) for data or parameters that cannot be trained on, before torch is even
     loaded, and ``TrainerError`` (exit 1) for everything else that was foreseen.
     """
-    _log_to_stdout()
+    log_to_stdout()
     dataset = load_dataset(datain, parameters)
     # Waiting threads that spin starve the others where cores are shared; OpenMP reads this once, on loading.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -30,15 +30,3 @@ def train(parameters: DetectionParameters, datain: Path, trainedmodel: Path) -> 
         logging.getLogger(talkative).setLevel(logging.ERROR)  # some set their own level when imported
     Training(parameters, dataset, datain, trainedmodel).run()
     return 0
-
-
-def _log_to_stdout() -> None:
-    """Our own lines from INFO on, everybody else's from WARNING: exporters and COCO tools are talkative."""
-    logging.basicConfig(
-        level=logging.WARNING,
-        format="%(asctime)s %(levelname)s %(message)s",
-        datefmt="%H:%M:%S",
-        stream=sys.stdout,
-        force=True,
-    )
-    logging.getLogger("trainer").setLevel(logging.INFO)

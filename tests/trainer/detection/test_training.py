@@ -19,9 +19,9 @@ from trainer.detection.checkpoints import LastCheckpoint
 from trainer.detection.evaluation import Evaluation
 from trainer.detection.export import Deployed
 from trainer.detection.network import CompactDetector, NetworkConfig
-from trainer.detection.predict import Predictor
 from trainer.detection.training import Training
 from trainer.errors import ParameterError
+from trainer.inference.models import load_model
 from trainer.parameters.detection import parse
 from trainer.tracking import Tracker
 
@@ -103,17 +103,16 @@ def test_onnx_computes_what_torch_computes(model: Path) -> None:
 
 def test_the_model_folder_reads_its_own_test_pictures(model: Path, rectangles: Path) -> None:
     """ONNX Runtime and the evaluation agree: most pictures are read as their annotations say."""
-    predictor = Predictor(model)
+    detector = load_model(model)
     stems = (model / "test.txt").read_text(encoding="utf-8").split()
     right = 0
     for stem in stems:
         path = rectangles / "JPEGImages" / f"{stem}.png"
         with Image.open(path) as picture:
-            reading = predictor.predict(picture, path).reading
+            (found,) = detector.infer([detector.prepare(picture)], [picture.size])
         annotation = (rectangles / "Annotations" / f"{stem}.xml").read_text(encoding="utf-8")
         truth = "".join(part[0] for part in annotation.split("<name>")[1:])
-        assert reading is not None
-        right += reading.text == truth
+        right += found.as_dict()["reading"] == truth
     accuracy = json.loads((model / "metrics_test.json").read_text(encoding="utf-8"))["reading_accuracy"]
     assert right / len(stems) == pytest.approx(accuracy, abs=0.13)
 

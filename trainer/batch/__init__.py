@@ -1,0 +1,1 @@
+"""``batch-processing``: a model over a folder or archive of pictures. No torch is loaded."""

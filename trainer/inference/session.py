@@ -1,0 +1,72 @@
+"""ONNX Runtime sessions for the machine as it is: a container has fewer cores than its host."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+
+from trainer.inference.card import WEIGHTS, ModelError
+
+logger = logging.getLogger(__name__)
+
+CPU, GPU = "CPUExecutionProvider", "CUDAExecutionProvider"
+CGROUP_LIMIT = Path("/sys/fs/cgroup/cpu.max")
+
+
+def usable_cores(limit: Path = CGROUP_LIMIT) -> int:
+    """Cores this process may use: its affinity, cut by the container's quota (cgroup v2)."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = limit.read_text(encoding="ascii").split()
+        return max(1, min(cores, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):  # no cgroup v2, or "max"
+        return cores
+
+
+def gpu_available() -> bool:
+    """Whether this build of ONNX Runtime computes on CUDA."""
+    return GPU in onnxruntime.get_available_providers()
+
+
+def open_session(folder: Path, *, gpu: bool = False, pin: bool = False) -> Any:
+    """The session of a model folder; ``pin`` binds every computing thread to a core of its own.
+
+    Raises ``ModelError`` where ``model.onnx`` cannot be loaded.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = cores = usable_cores()
+    options.inter_op_num_threads = 1
+    # Threads that spin while they wait starve the web server and the decoders.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if pin and cores > 1:
+        options.add_session_config_entry("session.intra_op_thread_affinities", _affinities(cores))
+    providers = [GPU, CPU] if gpu and gpu_available() else [CPU]
+    try:
+        session = onnxruntime.InferenceSession(folder / WEIGHTS, options, providers=providers)
+    except _LOADING_ERRORS as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"{folder / WEIGHTS} cannot be loaded: {reason}") from error
+    logger.info("%s on %s, %d threads", folder / WEIGHTS, session.get_providers()[0], cores)
+    return session
+
+
+def _affinities(cores: int) -> str:
+    """One core for each thread but the caller's own, which ONNX Runtime leaves alone; counted from 1."""
+    allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(cores))
+    return ";".join(str(core + 1) for core in allowed[1:cores])
+
+
+def _loading_errors() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises for files it cannot run: its binding exports no common base class."""
+    binding = onnxruntime.capi.onnxruntime_pybind11_state
+    names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented")
+    return tuple(getattr(binding, name) for name in names)
+
+
+_LOADING_ERRORS = _loading_errors()
