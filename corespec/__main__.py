@@ -30,6 +30,7 @@ VERBS = {
     "lint": "Check templates, rendered or written by hand, against the rules of AI Core.",
     "catalog": "The workflows that specs can use, with their parameters.",
     "render": "Write the templates of an environment to rendered/.",
+    "image": "Build, push and lock the images of executables.",
     "publish": "Commit rendered/ and push it to the GitOps repository.",
     "plan": "Show what apply would do, and why.",
     "apply": "Upload, register, configure and launch what the specs want.",

@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from docker.errors import APIError
@@ -61,6 +61,10 @@ class BuildOptions:
     platform: str = PLATFORM
     cache: bool = True
     pull: bool = False
+
+    def labelled(self, labels: Mapping[str, str]) -> BuildOptions:
+        """The same with these labels."""
+        return replace(self, labels=labels)
 
 
 @dataclass(frozen=True)

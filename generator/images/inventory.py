@@ -66,8 +66,8 @@ class SystemPackage:
 
 @dataclass(frozen=True)
 class Inventory:
-    """What is inside an image. `id` and `created` are the engine's, `release` is such as `debian-12`, `python`
-    the version of its interpreter.
+    """What is inside an image: `id` and `created` are the engine's, `release` is such as `debian-12`, and
+    `python` is the version of its interpreter.
     """
 
     image: str
