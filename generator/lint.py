@@ -32,6 +32,8 @@ from generator.linting.view import DocumentRule, Finding, Rule, View
 from generator.spec.parse import dotted
 from generator.spec.reader import Positions
 
+__all__ = ["lint", "lint_file", "lint_files"]
+
 DOCUMENT_RULES: tuple[DocumentRule, ...] = (
     *identity.RULES,
     *expressions.DOCUMENT_RULES,

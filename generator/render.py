@@ -23,6 +23,8 @@ from generator.lint import errors, lint
 from generator.spec.resolve import Resolved, ResolvedExecutable
 from generator.version import TOOL, tool_version
 
+__all__ = ["render", "template_path"]
+
 MANIFEST_FORMAT = 1
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
