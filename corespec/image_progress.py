@@ -70,7 +70,7 @@ class ImageDisplay:
 
     def _say(self, text: str) -> None:
         if self._live is None:
-            self._console.print(text, markup=False)
+            self._console.print(text, markup=False, soft_wrap=True)
 
     def _picture(self) -> RenderableType:
         parts: list[RenderableType] = []

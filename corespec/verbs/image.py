@@ -55,7 +55,7 @@ def build(
         typer.Option(
             "--build-arg",
             metavar="NAME[=VALUE]",
-            help="PIP_INDEX_URL, PIP_EXTRA_INDEX_URL or TORCH_INDEX_URL; NAME alone: this machine's variable.",
+            help="PIP_INDEX_URL, PIP_EXTRA_INDEX_URL or TORCH_INDEX_URL; NAME alone: the variable here.",
         ),
     ] = None,
     wheels: Annotated[

@@ -65,7 +65,7 @@ def _moment(text: str) -> datetime:
 
 
 def _python(inventory: Inventory, hashes: Mapping[str, str]) -> Iterator[Component]:
-    from cyclonedx.factory.license import LicenseFactory
+    from cyclonedx.contrib.license.factories import LicenseFactory
     from cyclonedx.model import HashAlgorithm, HashType
     from cyclonedx.model.component import Component, ComponentType
     from packageurl import PackageURL
