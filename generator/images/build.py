@@ -16,6 +16,8 @@ from generator.images.engine import Engine, Line, reachable
 from generator.images.errors import BuildError
 from generator.images.events import ImageEvent, ImageEventKind, Listener, silent
 
+__all__ = ["BuildOptions", "BuiltImage", "build_image"]
+
 #: What AI Core runs.
 PLATFORM = "linux/amd64"
 #: Lines of the log that a BuildError repeats.

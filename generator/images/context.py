@@ -18,6 +18,8 @@ from typing import IO
 from generator.images.errors import ContextError
 from generator.images.recipe import RECIPE
 
+__all__ = ["context_files"]
+
 TRAINER = "trainer"
 WHEELS = "wheels"
 _LEFT_OUT = frozenset({"__pycache__", "tests"})

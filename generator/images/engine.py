@@ -12,6 +12,8 @@ from typing import IO, Any, Protocol
 
 from generator.images.errors import EngineUnavailableError
 
+__all__ = ["connect"]
+
 #: Seconds until the engine must have said that it is there.
 CONNECT_SECONDS = 10
 #: Seconds without a word after which a push or a look at a registry is given up; large layers take long.

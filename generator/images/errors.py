@@ -7,6 +7,18 @@ from __future__ import annotations
 
 from generator.errors import GeneratorError
 
+__all__ = [
+    "BuildError",
+    "ContextError",
+    "EngineUnavailableError",
+    "ImageError",
+    "ImageMissingError",
+    "RegistryError",
+    "RegistryUnavailableError",
+    "TagNotFoundError",
+    "UnauthorizedError",
+]
+
 
 class ImageError(GeneratorError):
     """Anything about building, pushing or locking an image."""

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+__all__ = ["ImageEvent", "ImageEventKind", "Listener"]
+
 
 class ImageEventKind(StrEnum):
     """What an event tells."""

@@ -18,6 +18,8 @@ from generator.spec.locks import LOCK_PATH, ImageLock
 from generator.spec.parse import parse
 from generator.spec.reader import read
 
+__all__ = ["LockEntry", "LockState", "compare", "read_lock", "write_lock"]
+
 _HEADER = (
     "# Written by `corespec image push` and `corespec image lock`: the content that each tag stands for.\n"
 )

@@ -9,6 +9,8 @@ from generator.images.errors import ImageMissingError, RegistryUnavailableError
 from generator.images.events import ImageEvent, ImageEventKind, Listener, silent
 from generator.images.registry import Credentials, registry_error
 
+__all__ = ["push_image"]
+
 _ABSENT = "does not exist locally"
 
 

@@ -17,6 +17,8 @@ from generator.images.errors import (
 )
 from generator.spec.environment import Docker
 
+__all__ = ["Credentials", "credentials_for", "remote_digest"]
+
 # Registries say it in words: the engine passes these on, and its own status codes do not tell them apart.
 _REFUSED = re.compile(
     r"unauthorized|authentication required|no basic auth credentials|denied|forbidden|incorrect username",

@@ -17,6 +17,8 @@ from generator.spec.resolve import Resolved, ResolvedExecutable
 from generator.spec.types import IMAGE
 from generator.suggest import did_you_mean
 
+__all__ = ["Target", "TargetError", "lockable", "targets"]
+
 SPEC_DIGEST = "dev.corespec.spec-digest"
 
 
