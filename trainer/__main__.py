@@ -94,13 +94,13 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 def _values(workflow: Workflow, options: argparse.Namespace) -> dict[str, str]:
     """The parameters that were given, as text: from the environment, then from the command line."""
     values = workflow.table.from_environment(os.environ)
+    if getattr(options, "models", None) is not None:
+        values.setdefault("models", options.models)
     for assignment in options.set:
         name, separator, value = assignment.partition("=")
         if not separator:
             raise ParameterError([f"--set {assignment}: expected NAME=VALUE"])
         values[name.strip()] = value
-    if getattr(options, "models", None) is not None:
-        values["models"] = options.models
     return values
 
 

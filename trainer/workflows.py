@@ -36,7 +36,7 @@ class Workflow:
 
 def _add_serving_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--models", metavar="PATHS", help="the parameter models, before any other source of it"
+        "--models", metavar="PATHS", help="the parameter models, unless TRAINER_MODELS gives it"
     )
     parser.add_argument("--port", type=int, default=53547, help="port to listen on (default: 53547)")
     parser.add_argument(
@@ -56,6 +56,12 @@ def _process_pictures(parameters: batch.BatchParameters, options: argparse.Names
     from trainer.batch.run import run
 
     return run(parameters, options.datain, options.modelin, options.results)
+
+
+def _serve(parameters: serving.ServingParameters, options: argparse.Namespace) -> int:
+    from trainer.serving.run import run
+
+    return run(parameters, options.host, options.port)
 
 
 def _unfinished(name: str) -> Callable[[Any, argparse.Namespace], int]:
@@ -93,6 +99,6 @@ WORKFLOWS: dict[str, Workflow] = {
             ),
             _process_pictures,
         ),
-        Workflow(serving.TABLE, "answer HTTP requests with models", (), _unfinished("model-serving")),
+        Workflow(serving.TABLE, "answer HTTP requests with models", (), _serve),
     )
 }

@@ -78,6 +78,21 @@ def read_card(folder: Path) -> Card:
     return card
 
 
+def models_below(place: Path) -> list[Path]:
+    """``place`` itself where it is a model folder, else every model folder below it.
+
+    Raises ``ModelError`` where there is none.
+    """
+    if not place.is_dir():
+        raise ModelError(f"{place} is no folder: name the model folder")
+    if (place / DESCRIPTION).is_file():
+        return [place]
+    found = sorted(path.parent for path in place.rglob(DESCRIPTION))
+    if not found:
+        raise ModelError(f"{place} holds no model: no {DESCRIPTION} in it or below it")
+    return found
+
+
 def find_model(place: Path, wanted: str = "") -> Path:
     """The model folder in ``place``: the ``wanted`` one (its path, or that of a file in it), or the only one.
 
@@ -91,13 +106,7 @@ def find_model(place: Path, wanted: str = "") -> Path:
         if not path.exists() or not (folder / DESCRIPTION).is_file():
             raise ModelError(f"parameter model_file: no model at {path}: name a folder with {DESCRIPTION}")
         return folder
-    if not place.is_dir():
-        raise ModelError(f"{place} is no folder: name the model folder")
-    if (place / DESCRIPTION).is_file():
-        return place
-    found = sorted(path.parent for path in place.rglob(DESCRIPTION))
-    if not found:
-        raise ModelError(f"{place} holds no model: no {DESCRIPTION} in it or below it")
+    found = models_below(place)
     if len(found) > 1:
         names = ", ".join(path.relative_to(place).as_posix() for path in found[:10])
         raise ModelError(f"{place} holds {len(found)} models: set model_file to one of {names}")

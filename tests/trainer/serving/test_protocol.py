@@ -1,0 +1,272 @@
+"""The old protocol: every form of a request, every error with its code and status."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from trainer.inference.card import ModelError
+from trainer.inference.models import Model, Settings, load_model
+from trainer.serving.labels import Place
+from trainer.serving.registry import Registry
+
+Serve = Callable[..., TestClient]
+Picture = Callable[..., bytes]
+PREDICT = "/v1/models/model:predict"
+
+
+def text(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def fault(answer: Any) -> tuple[int, int]:
+    """Status and code of an answer that has the shape of an error and nothing else."""
+    document = answer.json()
+    assert set(document) == {"error"}
+    assert set(document["error"]) == {"code", "message", "details"}
+    assert document["error"]["message"]
+    assert isinstance(document["error"]["details"], list)
+    return answer.status_code, document["error"]["code"]
+
+
+def test_one_picture_as_text(serve: Serve, picture: Picture) -> None:
+    """A list with one answer; boxes in the pixels of the picture, classes as indices."""
+    answer = serve().post(PREDICT, json={"images": text(picture("lime"))})
+    assert answer.status_code == 200
+    (found,) = answer.json()
+    assert set(found) == {"scores", "pred_boxes", "pred_classes"}
+    assert found["scores"] == pytest.approx([1.0], abs=0.01)
+    assert found["pred_boxes"] == [[16, 16, 80, 112]]
+    assert found["pred_classes"] == [1]
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda content: text(content),
+        lambda content: f"data:image/png;base64,{text(content)}",
+        lambda content: base64.encodebytes(content).decode(),
+    ],
+    ids=["plain", "data url", "wrapped"],
+)
+def test_base64_as_clients_write_it(serve: Serve, picture: Picture, spell: Callable[[bytes], str]) -> None:
+    answer = serve().post(PREDICT, json={"images": spell(picture("blue"))})
+    assert answer.json()[0]["pred_classes"] == [2]
+
+
+def test_a_list_keeps_its_order_beyond_one_batch(serve: Serve, picture: Picture) -> None:
+    """More pictures than are computed at once, of different sizes."""
+    colours = ["red", "lime", "blue", "black"] * 3
+    images = [text(picture(colour, (20 + 9 * place, 50))) for place, colour in enumerate(colours)]
+    answer = serve().post(PREDICT, json={"images": images})
+    assert [found["pred_classes"] for found in answer.json()] == [[0], [1], [2], []] * 3
+
+
+def test_multipart_files(serve: Serve, picture: Picture) -> None:
+    """Files under any field name, and base64 text beside them."""
+    files = [("images", ("a.png", picture("red"))), ("other", ("b.jpg", picture("lime", kind="JPEG")))]
+    answer = serve().post(PREDICT, files=files, data={"images": text(picture("blue"))})
+    assert sorted(found["pred_classes"][0] for found in answer.json()) == [0, 1, 2]
+
+
+def test_several_models_by_label(serve: Serve, picture: Picture) -> None:
+    """Labels are slugs: any spelling that gives the same one is the same model."""
+    client = serve("meter-reader")
+    body = {"images": text(picture())}
+    for label in ("model", "meter-reader", "Meter Reader"):
+        assert client.post(f"/v1/models/{label}:predict", json=body).status_code == 200
+    assert [model["label"] for model in client.get("/v1/models").json()["models"]] == [
+        "model",
+        "meter-reader",
+    ]
+
+
+def test_status_and_description(serve: Serve) -> None:
+    """The indices of an answer are places in ``classes``."""
+    client = serve()
+    assert client.get("/v1/status").json()["status"] == "ready"
+    described = client.get("/v1/models/model").json()
+    assert described["classes"] == ["0", "1", "2"]
+    assert described["task"] == "object-detection"
+
+
+def test_headers_of_the_ai_api_client_are_no_trouble(serve: Serve, picture: Picture) -> None:
+    headers = {"Authorization": "Bearer token", "AI-Resource-Group": "default"}
+    body = {"images": text(picture())}
+    assert serve().post(PREDICT, json=body, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/", (404, 10000000)),
+        ("GET", "/v2/models", (404, 10000000)),
+        ("POST", "/v1/models/model:sing", (404, 10000000)),
+        ("GET", "/v1/models/model:predict", (405, 10000001)),
+        ("PUT", "/v1/models/model:predict", (405, 10000001)),
+        ("POST", "/v1/status", (405, 10000001)),
+        ("POST", "/v1/models/other:predict", (404, 10000100)),
+        ("GET", "/v1/models/other", (404, 10000100)),
+        ("POST", "/v1/models/model:topk", (400, 10010301)),
+        ("POST", "/v1/models/model:similarity", (400, 10010301)),
+    ],
+)
+def test_addresses_and_methods(serve: Serve, method: str, path: str, expected: tuple[int, int]) -> None:
+    assert fault(serve().request(method, path)) == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b"[]", b"{}", b'{"images": []}', b'{"images": [1]}', b'{"images": {"a": 1}}', b"null",
+        b'{"images": "not base64!"}', b'{"images": ["aGFsbG8="]}', b'{"images": ""}', b"\xff\xfe",
+        b"[" * 100_000,
+    ],
+    ids=lambda body: repr(body[:30]),
+)  # fmt: skip
+def test_what_is_no_picture_is_bad_input(serve: Serve, body: bytes) -> None:
+    assert fault(serve().post(PREDICT, content=body)) == (400, 10000200)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=b", b"x"),
+        ("multipart/form-data; boundary=b", b"--b--\r\n"),
+        ("multipart/form-data; boundary=b", b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n%'),
+    ],
+)  # fmt: skip
+def test_broken_forms_are_bad_input(serve: Serve, kind: str, body: bytes) -> None:
+    answer = serve().post(PREDICT, content=body, headers={"Content-Type": kind})
+    assert fault(answer) == (400, 10000200)
+
+
+def test_the_bad_picture_of_a_list_is_named(serve: Serve, picture: Picture) -> None:
+    images = [text(picture()), text(picture()[:200])]
+    answer = serve().post(PREDICT, json={"images": images})
+    assert fault(answer) == (400, 10000200)
+    assert answer.json()["error"]["message"].startswith("image 1: picture-unreadable")
+    assert answer.json()["error"]["details"][0]["image"] == 1
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG that says it is huge and holds next to nothing."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(
+        b"IEND", b""
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [(1001, 1000), (50_000, 50_000), (2**31 - 1, 2**31 - 1)])
+def test_pictures_with_too_many_pixels_are_refused(serve: Serve, size: tuple[int, int]) -> None:
+    """On their header: a decompression bomb never gets memory."""
+    answer = serve().post(PREDICT, json={"images": text(bomb(*size))})
+    assert fault(answer) == (400, 10000200)
+
+
+def test_a_request_with_too_many_bytes_is_refused_announced_or_not(serve: Serve) -> None:
+    client = serve(request_bytes=1000)
+    assert fault(client.post(PREDICT, content=b"x" * 1001)) == (400, 10000200)
+
+    def chunks() -> Iterator[bytes]:
+        yield from [b"x" * 600, b"y" * 600]
+
+    answer = client.post(PREDICT, content=chunks())
+    assert fault(answer) == (400, 10000200)
+    assert "1,000 bytes" in answer.json()["error"]["message"]
+    form = {"a": ("a.png", b"x" * 2000)}
+    assert fault(client.post(PREDICT, files=form)) == (400, 10000200)
+
+
+def test_a_request_with_too_many_pictures_is_refused(serve: Serve, picture: Picture) -> None:
+    client = serve(pictures=2)
+    content = picture()
+    assert client.post(PREDICT, json={"images": [text(content)] * 2}).status_code == 200
+    assert fault(client.post(PREDICT, json={"images": [text(content)] * 3})) == (400, 10000200)
+    files = [("f", (f"{number}.png", content)) for number in range(3)]
+    assert fault(client.post(PREDICT, files=files)) == (400, 10000200)
+
+
+def test_a_request_that_takes_too_long_is_answered(serve: Serve, picture: Picture) -> None:
+    answer = serve(timeout=1e-6).post(PREDICT, json={"images": text(picture())})
+    assert fault(answer) == (400, 10020400)
+
+
+def test_while_a_model_is_loaded_the_answer_is_503(
+    serve: Serve, picture: Picture, colour_detector: Path
+) -> None:
+    """Status and predictions alike; the description is known from the start."""
+    go = threading.Event()
+
+    def slow(folder: Path, settings: Settings) -> Model:
+        go.wait(20)
+        return load_model(folder, settings)
+
+    registry = Registry([Place("model", colour_detector)], Settings(), slow)
+    loading = registry.start(lambda: None)
+    client = serve(registry=registry)
+    assert fault(client.get("/v1/status")) == (503, 10020100)
+    assert fault(client.post(PREDICT, json={"images": text(picture())})) == (503, 10020100)
+    assert client.get("/v1/models/model").json()["status"] == "loading"
+    go.set()
+    loading.join()
+    assert client.get("/v1/status").status_code == 200
+
+
+def test_a_model_that_does_not_load_ends_the_server(make_detector: Any, tmp_path: Path) -> None:
+    folder = make_detector(tmp_path / "model")
+    (folder / "model.onnx").write_bytes(b"junk")
+    registry = Registry([Place("model", folder)], Settings())
+    told: list[bool] = []
+    registry.start(lambda: told.append(True)).join()
+    assert told
+    assert isinstance(registry.failure, ModelError)
+    assert not registry.ready
+
+
+def test_an_unforeseen_fault_is_500_without_its_reason(
+    serve: Serve, picture: Picture, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log has it, the client does not."""
+
+    def fall(*_: Any) -> None:
+        raise ZeroDivisionError("a secret of the machine")
+
+    monkeypatch.setattr("trainer.serving.app.predict", fall)
+    answer = serve().post(PREDICT, json={"images": text(picture())})
+    assert fault(answer)[0] == 500
+    assert "secret" not in answer.text
+    assert "a secret of the machine" in caplog.text
+
+
+def test_the_log_has_no_header_and_no_body(
+    serve: Serve, picture: Picture, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "trainer")
+    content = text(picture())
+    serve().post(PREDICT, json={"images": content}, headers={"Authorization": "Bearer hush"})
+    assert "POST '/v1/models/model:predict' 200" in caplog.text
+    assert "hush" not in caplog.text
+    assert content not in caplog.text
+
+
+def test_answers_are_plain_json(serve: Serve, picture: Picture) -> None:
+    answer = serve().post(PREDICT, json={"images": text(picture("black"))})
+    assert answer.headers["content-type"] == "application/json"
+    assert json.loads(answer.content) == [{"scores": [], "pred_boxes": [], "pred_classes": []}]

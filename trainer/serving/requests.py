@@ -1,0 +1,116 @@
+"""The pictures of a request: base64 text, a list of it, or multipart files, all within limits."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from trainer.serving.errors import AnswerError, Code
+
+FIELD = "images"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a request may bring."""
+
+    request_bytes: int
+    pictures: int
+    pixels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request's body as it came: JSON text, or the files of a form."""
+
+    text: bytes | None
+    files: tuple[bytes, ...] = ()
+
+
+async def read_body(request: Request, limits: Limits) -> Body:
+    """Read the body; nothing beyond ``limits.request_bytes`` is ever held. Raises ``AnswerError``."""
+    declared = request.headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and int(declared) > limits.request_bytes:
+        raise _too_large(limits)
+    if request.headers.get("content-type", "").lower().startswith("multipart/"):
+        return await _form(request, limits)
+    return Body(b"".join([chunk async for chunk in _limited(request, limits)]))
+
+
+async def _limited(request: Request, limits: Limits) -> AsyncIterator[bytes]:
+    total = 0
+    async for chunk in request.stream():
+        total += len(chunk)
+        if total > limits.request_bytes:
+            raise _too_large(limits)
+        yield chunk
+
+
+async def _form(request: Request, limits: Limits) -> Body:
+    parser = MultiPartParser(
+        request.headers,
+        _limited(request, limits),  # type: ignore[arg-type]  # an async generator, though no more than iterated
+        max_files=limits.pictures,
+        max_fields=limits.pictures,
+        max_part_size=limits.request_bytes,
+    )
+    parser.spool_max_size = limits.request_bytes + 1  # the container may have no place to write
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError, UnicodeDecodeError) as error:
+        reason = getattr(error, "message", "") or "no boundary, or names that are no text"
+        raise AnswerError(Code.BAD_INPUT, f"the form cannot be read: {reason}") from error
+    files = []
+    for number, (_, value) in enumerate(form.multi_items()):
+        files.append(await value.read() if isinstance(value, UploadFile) else _base64(value, number))
+    await form.close()
+    if not files:
+        raise AnswerError(Code.BAD_INPUT, "the form holds no file")
+    return Body(None, tuple(files))
+
+
+def encoded_pictures(body: Body, limits: Limits) -> tuple[bytes, ...]:
+    """The encoded pictures of a body. Raises ``AnswerError`` for anything but the forms of the protocol."""
+    pictures = body.files if body.text is None else _from_json(body.text)
+    if len(pictures) > limits.pictures:
+        raise AnswerError(
+            Code.BAD_INPUT, f"{len(pictures)} pictures in one request, at most {limits.pictures}: send fewer"
+        )
+    return pictures
+
+
+def _from_json(text: bytes) -> tuple[bytes, ...]:
+    try:
+        document: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise AnswerError(Code.BAD_INPUT, "the body is neither JSON nor a multipart form") from error
+    images = document.get(FIELD) if isinstance(document, dict) else None
+    if isinstance(images, str):
+        images = [images]
+    if not isinstance(images, list) or not images or not all(isinstance(item, str) for item in images):
+        message = f'expected {{"{FIELD}": "<base64>"}} or {{"{FIELD}": ["<base64>", …]}}'
+        raise AnswerError(Code.BAD_INPUT, message)
+    return tuple(_base64(item, number) for number, item in enumerate(images))
+
+
+def _base64(text: str, number: int) -> bytes:
+    """Decode base64, wrapped lines and a ``data:`` prefix included."""
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        detail = {"image": number, "message": str(error)}
+        raise AnswerError(Code.BAD_INPUT, f"image {number} is no base64", [detail]) from error
+
+
+def _too_large(limits: Limits) -> AnswerError:
+    return AnswerError(Code.BAD_INPUT, f"the request has more than {limits.request_bytes:,} bytes: send less")
