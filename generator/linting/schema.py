@@ -14,6 +14,7 @@ from generator.linting.view import Finding
 WORKFLOW_TEMPLATE = ("argoproj.io/v1alpha1", "WorkflowTemplate")
 SERVING_TEMPLATE = ("ai.sap.com/v1alpha1", "ServingTemplate")
 _TEXT = "must be text; quote it"
+_TEXTS = {"serving-text": "must be a text that holds YAML; begin it with `|`"}
 
 
 def kind_findings(document: object) -> list[Finding]:
@@ -56,7 +57,7 @@ def schema_findings(model: type[BaseModel], document: object) -> Iterator[Findin
 def _finding(item: ErrorDetails) -> Finding:
     where = item["loc"]
     code = _code(where) if item["type"] in {"string_type", "none_required"} else "template-schema"
-    return Finding(where, code, _TEXT if code != "template-schema" else _words(item))
+    return Finding(where, code, _TEXTS.get(code, _TEXT) if code != "template-schema" else _words(item))
 
 
 def _words(item: ErrorDetails) -> str:
@@ -69,6 +70,8 @@ def _code(where: tuple[int | str, ...]) -> str:
     """The code of a value that is no text, by where it stands."""
     parent = where[-2] if len(where) > 1 else ""
     holder = where[-3] if len(where) > 2 else ""
+    if where[:2] == ("spec", "template") and where[-1] in {"spec", "labels", "annotations"}:
+        return "serving-text"
     if parent == "labels":
         return "label-value"
     if parent == "annotations":
