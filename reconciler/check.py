@@ -46,10 +46,11 @@ def checks(
     workflows = {executable.id: executable.workflow for executable in resolved.executables}
     found: dict[str, Check] = {}
     for configuration in resolved.configurations:
-        command = workflows[configuration.executable].check
+        workflow = workflows[configuration.executable]
+        command = workflow.check
         for port, name in configuration.inputs.items():
             dataset = f"{configuration.scenario}/{name}"
-            if command and dataset in wanted:
+            if command and dataset in wanted and workflow.inputs[port].kind == "dataset":
                 check = _check(command, port, dataset, datasets[dataset], configuration)
                 found.setdefault(check.key, check)
     return tuple(sorted(found.values(), key=lambda check: (check.address, check.key)))

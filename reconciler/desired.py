@@ -5,7 +5,7 @@ Pure: the same input gives the same value on any machine. Credentials do not ent
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
@@ -50,6 +50,14 @@ class DesiredTemplate:
     path: str  #: in the GitOps repository
     content: bytes = field(repr=False)
     document: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredDeployment:
+    """A model server that the specs ask for; none is started yet, and a plan says so."""
+
+    address: str
+    executable: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,7 @@ class Desired:
     datasets: tuple[DesiredDataset, ...]
     configurations: tuple[DesiredConfiguration, ...]
     executions: tuple[DesiredExecution, ...]
+    deployments: tuple[DesiredDeployment, ...] = ()
 
     @property
     def scenarios(self) -> tuple[str, ...]:
@@ -117,6 +126,16 @@ class Desired:
             datasets=_sorted(self.datasets),
             configurations=_sorted(self.configurations),
             executions=_sorted(self.executions),
+            deployments=_sorted(self.deployments),
+        )
+
+    def without(self, executables: Collection[str]) -> Desired:
+        """The same without what depends on the templates of these executables; datasets stay."""
+        return replace(
+            self,
+            templates=tuple(t for t in self.templates if t.executable not in executables),
+            configurations=tuple(c for c in self.configurations if c.executable not in executables),
+            executions=tuple(e for e in self.executions if e.configuration.executable not in executables),
         )
 
 
@@ -156,6 +175,11 @@ def desired(
         datasets=tuple(data.values()),
         configurations=tuple(configurations.values()),
         executions=tuple(executions),
+        deployments=tuple(
+            DesiredDeployment(f"deployment/{scenario.metadata.name}/{name}", spec.executable)
+            for scenario in resolved.scenarios
+            for name, spec in scenario.deployments.items()
+        ),
     ).ordered()
 
 

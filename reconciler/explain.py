@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import yaml
+
 from generator.fingerprint import template_fingerprint
 from reconciler.desired import FINGERPRINT_LABEL, SHORT, DesiredConfiguration
 from reconciler.live import Artifact, Configuration, Live
@@ -63,7 +65,21 @@ def content_of(artifact: Artifact | None, artifact_id: str) -> str:
 
 def _effective(template: Mapping[str, Any]) -> Any:
     """The part of a template on which a run depends; the same that `template_fingerprint` looks at."""
-    return {key: value for key, value in template.get("spec", {}).items() if template_matters(key)}
+    kept = {key: value for key, value in template.get("spec", {}).items() if template_matters(key)}
+    return _unfolded(kept) if template.get("kind") == "ServingTemplate" else kept
+
+
+def _unfolded(value: Any) -> Any:
+    """The texts of several lines in a ServingTemplate are YAML themselves: what they hold, where readable."""
+    if isinstance(value, Mapping):
+        return {key: _unfolded(part) for key, part in value.items()}
+    if not isinstance(value, str) or "\n" not in value:
+        return value
+    try:
+        found = yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
+    return found if isinstance(found, Mapping) else value
 
 
 def template_matters(key: str) -> bool:

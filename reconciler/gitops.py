@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from git import Repo
@@ -12,9 +13,25 @@ from generator.errors import ReferenceUnavailableError, RepositoryError
 from generator.publish import publish
 from generator.repository import Credentials, GitRepository
 from generator.spec.environment import Environment
-from reconciler.errors import AuthenticationError, StaleRenderError
+from generator.spec.locks import LOCK_PATH
+from reconciler.errors import AuthenticationError, InputRejectedError, StaleRenderError
 
 _REMOTE = "origin"
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What the specs render went to `branch`: the one that AI Core follows, or one that waits to be merged.
+
+    `commit` is None where that branch held it already. `compare_url` opens the pull request, None where the
+    server's links are not known.
+    """
+
+    files: int
+    branch: str
+    commit: str | None
+    awaits_merge: bool = False
+    compare_url: str | None = None
 
 
 class Checkout:
@@ -69,22 +86,47 @@ class Checkout:
         before = self._repository.head()
         return self._repository.fast_forward(self._branch) != before
 
-    def publish(self, rendered: Mapping[str, bytes]) -> str | None:
-        """Push what the specs render if the branch holds something else; the new commit's id, None if fresh.
+    def check_merged(self) -> None:
+        """Where merging is the rule, refuse a checkout with commits or specs that nobody has merged.
 
-        Raises StaleRenderError where the environment leaves publishing to people.
+        Raises InputRejectedError.
+        """
+        if self._environment.git.publish != "pull-request" or not self._branch_exists():
+            return
+        own = "commits"
+        if self._repository.contains(f"{_REMOTE}/{self._branch}", self._repository.head()):
+            if self._repository.is_clean(["specs", LOCK_PATH, *self._environment.catalog]):
+                return
+            own = "changes in its specs"
+        raise InputRejectedError(
+            f"The checkout has {own} of its own, and {self._branch} is to hold only what was reviewed.",
+            remedy=f"Have them merged into {self._branch}, or reconcile in a clean clone of it.",
+        )
+
+    def publish(self, rendered: Mapping[str, bytes]) -> Publication | None:
+        """Push what the specs render if the branch holds something else; None if it is fresh.
+
+        Where the environment asks for a pull request it goes to a branch of its own, the same one for the
+        same content. Raises StaleRenderError where the environment leaves publishing to people.
         """
         stale = [path for path, content in sorted(rendered.items()) if self.published(path) != content]
         if not stale:
             return None
-        if self._environment.git.publish != "direct":
-            how = " --pull-request" if self._environment.git.publish == "pull-request" else ""
+        mode = self._environment.git.publish
+        if mode == "none":
             raise StaleRenderError(
                 f"{stale[0]} on {self._branch} is not what the specs render ({len(stale)} stale in all).",
-                remedy=f"Run: corespec publish{how}",
+                remedy="Run: corespec publish",
             )
-        message = f"Render {self._environment.metadata.name}"
-        return publish(self._root, rendered, message, self._branch, credentials=self._credentials).commit
+        done = publish(
+            self._root,
+            rendered,
+            f"Render {self._environment.metadata.name}",
+            self._branch,
+            pull_request=mode == "pull-request",
+            credentials=self._credentials,
+        )
+        return Publication(len(stale), done.branch, done.commit, mode == "pull-request", done.compare_url)
 
     def _branch_exists(self) -> bool:
         try:

@@ -6,7 +6,7 @@ level-triggered (`health.runs`). What nobody wants any more is reported as retir
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from generator.spec.environment import Policy
 from reconciler.desired import (
@@ -38,9 +38,13 @@ __all__ = ["Action", "Category", "Change", "FieldChange", "Plan", "Problem", "St
 _NO_STATE = TemplateState(synced=False, published=False)
 
 
-def plan(desired: Desired, live: Live, policy: Policy) -> Plan:
-    """Everything that `apply` would do, in its order, with the reason for each step."""
-    desired = desired.ordered()
+def plan(desired: Desired, live: Live, policy: Policy, held: Collection[str] = ()) -> Plan:
+    """Everything that `apply` would do, in its order, with the reason for each step.
+
+    Nothing is planned for the executables in `held`: their templates wait for somebody else's decision.
+    """
+    everything = desired.ordered()
+    desired = everything.without(held)
     configurations = {wanted.address: find_configurations(wanted, live) for wanted in desired.configurations}
     conflicts = [_conflict(wanted, live) for wanted in desired.configurations]
     runs = plan_runs(desired, live, configurations, policy)
@@ -58,11 +62,17 @@ def plan(desired: Desired, live: Live, policy: Policy) -> Plan:
     return Plan(
         environment=desired.environment,
         stages=tuple(stage for stage in stages if stage.changes),
-        retired=tuple(_retired(desired, live)),
-        warnings=(),
+        retired=tuple(_retired(everything, live)),
+        warnings=tuple(_unserved(everything)),
         errors=tuple(sorted([*_foreign(desired, live), *(c for c in conflicts if c), *runs.errors])),
         unhealthy=runs.unhealthy,
     )
+
+
+def unpublished(desired: Desired, live: Live) -> frozenset[str]:
+    """Executables whose template on the branch is not what the specs render."""
+    stale = (t.executable for t in desired.templates if not _state(t, live).published)
+    return frozenset(stale)
 
 
 def find_artifacts(dataset: DesiredDataset, artifacts: Iterable[Artifact]) -> tuple[Artifact, ...]:
@@ -168,16 +178,31 @@ def _onboarding(desired: Desired, live: Live) -> Iterator[Change]:
         yield create("application", want.application, f"AI Core does not follow {want.path} at {want.branch}")
 
 
+def _state(template: DesiredTemplate, live: Live) -> TemplateState:
+    return live.templates.get(template.executable, _NO_STATE)
+
+
+def _unserved(desired: Desired) -> Iterator[Problem]:
+    for deployment in desired.deployments:
+        yield Problem(
+            deployment.address,
+            "not-reconciled",
+            f"not reconciled yet: the template of {deployment.executable} is rendered and synced, "
+            "and no server is started",
+            "Start it in AI Core by hand; apply and reconcile neither start nor stop deployments.",
+        )
+
+
 def _publish(desired: Desired, live: Live, changed: set[str]) -> Iterator[Change]:
     for template in desired.templates:
-        if not live.templates.get(template.executable, _NO_STATE).published:
+        if not _state(template, live).published:
             reason = f"{template.path} on {desired.onboarding.branch} is not what the specs render"
             yield _template_change(template, Action.PUBLISH, reason, changed)
 
 
 def _syncs(desired: Desired, live: Live, changed: set[str]) -> Iterator[Change]:
     for template in desired.templates:
-        state = live.templates.get(template.executable, _NO_STATE)
+        state = _state(template, live)
         if not state.synced:
             at = f" (AI Core is at {state.revision[:10]})" if state.revision not in {"", "Unknown"} else ""
             reason = state.message or f"AI Core has not synced {template.path} yet"

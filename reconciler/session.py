@@ -16,18 +16,18 @@ from reconciler.errors import InputRejectedError
 from reconciler.events import Emitter, EventKind, EventLog, Listener
 from reconciler.exitcode import ExitCode
 from reconciler.follow import follow
-from reconciler.gitops import Checkout
+from reconciler.gitops import Checkout, Publication
 from reconciler.live import Configuration, Execution, Live, LogLine, Metrics
 from reconciler.lock import FileLock
 from reconciler.observe import observe
-from reconciler.plan import find_configurations, plan
-from reconciler.plan_model import Action, Plan, Problem, StageName
+from reconciler.plan import find_configurations, plan, unpublished
+from reconciler.plan_model import Action, Plan, Problem, StageName, counted
 from reconciler.runs import executions_of
 from reconciler.status import Status, executions_shown, status
 from reconciler.watch import ENDED, POLL_SECONDS, Progress, watch
 from reconciler.workbench import WORK, Bench, set_up
 
-__all__ = ["Options", "Result", "Session", "open_session"]
+__all__ = ["Options", "Result", "Session", "View", "open_session"]
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -126,7 +126,8 @@ class Session:
     def reconcile_once(self, options: Options | None = None, *, listener: Listener | None = None) -> Result:
         """Follow the branch, publish a stale rendered/ where the environment allows it, and apply.
 
-        Raises RepositoryError when Git refuses, and whatever `apply` raises.
+        Where that takes a pull request, its branch is pushed, and what depends on a template that is not
+        merged is left alone. Raises RepositoryError when Git refuses, and whatever `apply` raises.
         """
         bench = self.bench()
         git, emit = self.checkout(bench), self._emitter(listener)
@@ -134,12 +135,13 @@ class Session:
         if git.follow_branch():
             emit(EventKind.DONE, address, "the checkout is at what was pushed")
             bench = self.bench()
-        if commit := git.publish(bench.rendered):
-            emit(EventKind.DONE, address, f"pushed {commit[:10]}: rendered/ is what the specs render")
-        result = self.apply(options, listener=listener)
-        if result is None:  # pragma: no cover - nobody is asked
-            raise InputRejectedError("The plan was declined.")
-        return result
+        git.check_merged()
+        done = git.publish(bench.rendered)
+        if done and done.commit:
+            what = "waits to be merged" if done.awaits_merge else "rendered/ is what the specs render"
+            emit(EventKind.DONE, address, f"pushed {done.commit[:10]} to {done.branch}: {what}")
+        proposal = _proposal(done, bench) if done and done.awaits_merge else None
+        return _Rounds(self, options or Options(), emit, proposal).run(None)
 
     def _emitter(self, listener: Listener | None) -> Emitter:
         log = EventLog(self.root / WORK / "events.jsonl")
@@ -222,20 +224,28 @@ class Session:
         git: Checkout,
         aicore: AICore,
         max_launches: int | None,
+        *,
+        merged_only: bool = False,
     ) -> View:
         live = observe(aicore, bench.desired, bench.stores, git, self._clock)
         policy = bench.environment.policy
         if max_launches is not None:
             policy = policy.model_copy(update={"max_launches_per_apply": max_launches})
-        made = plan(bench.desired, live, policy)
+        held = unpublished(bench.desired, live) if merged_only else frozenset()
+        made = plan(bench.desired, live, policy, held)
         return View(bench, live, _with_warnings(made, bench.check_datasets(_unregistered(made))))
 
 
 class _Rounds:
-    """Apply, wait, look again, until nothing is left to do. The lock is not held while waiting."""
+    """Apply, wait, look again, until nothing is left to do. The lock is not held while waiting.
 
-    def __init__(self, session: Session, options: Options, emit: Emitter) -> None:
-        self._session, self._options, self._emit = session, options, emit
+    With a `proposal` (rendered files wait to be merged) what depends on them is left for a later apply.
+    """
+
+    def __init__(
+        self, session: Session, options: Options, emit: Emitter, proposal: Problem | None = None
+    ) -> None:
+        self._session, self._options, self._emit, self._proposal = session, options, emit, proposal
         self._clock = session._clock
         self._applied: list[Applied] = []
         self._ended: list[Progress] = []
@@ -253,7 +263,8 @@ class _Rounds:
                 break
             if active:
                 self._follow(view, active)
-        if outcome.applied or view.plan.errors:  # errors here: the launches of this apply are used up
+        # errors here: the launches of this apply are used up
+        if outcome.applied or view.plan.errors or self._proposal:
             view = self._session.view(max_launches=self._options.max_launches)
         return self._result(view)
 
@@ -263,9 +274,12 @@ class _Rounds:
             plan=self._first or final.plan,
             applied=tuple(self._applied),
             ended=tuple(self._ended),
-            final=final.plan,
+            final=self._noted(final.plan),
             status=_status(final.bench, final.live, reader),
         )
+
+    def _noted(self, made: Plan) -> Plan:
+        return _with_warnings(made, (self._proposal,)) if self._proposal else made
 
     def _round(self, shown: Plan | None) -> tuple[View, Outcome]:
         session, root = self._session, self._session.root
@@ -283,7 +297,8 @@ class _Rounds:
             git = session.checkout(bench)
             git.fetch()
             aicore = connect(bench.environment, root, self._clock)
-            view = session._look(bench, git, aicore, self._launches_left(bench))
+            left, merged_only = self._launches_left(bench), self._proposal is not None
+            view = session._look(bench, git, aicore, left, merged_only=merged_only)
             if self._first is None:
                 self._begin(view, shown)
             elif view.plan.errors or view.plan.of(StageName.PUBLISH):
@@ -303,7 +318,7 @@ class _Rounds:
         return view, outcome
 
     def _begin(self, view: View, shown: Plan | None) -> None:
-        now = self._first = view.plan
+        now = self._first = self._noted(view.plan)
         unchecked = {problem.address for problem in now.warnings if problem.code == UNCHECKED}
         for address in sorted({check.address for check in view.bench.checks(_unregistered(now))} - unchecked):
             self._emit(EventKind.CHECKED, address, "every file of it can be used")
@@ -344,6 +359,18 @@ def open_session(
 def _unregistered(made: Plan) -> frozenset[str]:
     """`<scenario>/<dataset>` of the datasets that have no artifact yet."""
     return frozenset(change.address.removeprefix("dataset/") for change in made.of(StageName.REGISTER))
+
+
+def _proposal(done: Publication, bench: Bench) -> Problem:
+    branch = bench.environment.git.branch
+    return Problem(
+        f"branch/{branch}",
+        "pull-request",
+        f"{counted(done.files, 'rendered file')} on {branch} "
+        f"{'is' if done.files == 1 else 'are'} stale; what the specs render waits on {done.branch}",
+        f"Merge it: {done.compare_url or f'open a pull request from {done.branch} to {branch}'}. "
+        "What depends on these templates is left alone until then.",
+    )
 
 
 def _with_warnings(made: Plan, warnings: tuple[Problem, ...]) -> Plan:

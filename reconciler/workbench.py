@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.catalog import load_catalog
 from generator.errors import ReferenceUnavailableError
-from generator.project import load_project
+from generator.project import load_project, project_catalog
 from generator.render import render
 from generator.spec.environment import DirectoryStore as DirectorySpec
 from generator.spec.environment import Environment, Git
@@ -53,7 +52,7 @@ class Bench:
 
 def read_specs(root: Path, environment: str, catalog: Sequence[Path]) -> Resolved:
     """The resolved specs. Raises generator.errors.InputError with every finding."""
-    workflows = load_catalog(catalog)
+    workflows = project_catalog(root, catalog)
     return resolve(load_project(root, workflows), environment, workflows)
 
 

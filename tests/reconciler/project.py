@@ -110,5 +110,29 @@ class Project:
         session.checkout(bench).publish(bench.rendered)
         return self
 
-    def _git(self, *arguments: str, cwd: Path | None = None) -> None:
-        subprocess.run(["git", *arguments], cwd=cwd or self.clone, check=True, capture_output=True)
+    def propose(self) -> None:
+        """From now on what is rendered has to be merged by somebody."""
+        path = self.clone / "specs" / "environments" / "local.yaml"
+        path.write_text(path.read_text().replace("publish: direct", "publish: pull-request"))
+        self.push("Ask for review")
+
+    def heads(self) -> dict[str, str]:
+        """Commit of each branch on the server."""
+        lines = self._git("ls-remote", "--heads", "origin").splitlines()
+        return {
+            name.removeprefix("refs/heads/"): commit
+            for commit, _, name in (one.partition("\t") for one in lines)
+        }
+
+    def merge(self, branch: str) -> None:
+        """Somebody accepts a pull request, elsewhere."""
+        reviewer = self.root / "reviewer"
+        self._git("clone", "--quiet", str(self.root / "origin.git"), str(reviewer), cwd=self.root)
+        self._git("merge", "--quiet", "--no-edit", f"origin/{branch}", cwd=reviewer)
+        self._git("push", "--quiet", "origin", "main", cwd=reviewer)
+
+    def _git(self, *arguments: str, cwd: Path | None = None) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=cwd or self.clone, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()

@@ -10,7 +10,7 @@ import pytest
 
 from generator.errors import RepositoryError
 from generator.spec.environment import Environment
-from reconciler.errors import AuthenticationError, StaleRenderError
+from reconciler.errors import AuthenticationError, InputRejectedError, StaleRenderError
 from reconciler.events import LOG_BYTES, Emitter, Event, EventKind, EventLog
 from reconciler.gitops import Checkout
 from reconciler.workbench import repository_url
@@ -58,8 +58,10 @@ def test_a_branch_that_nobody_has_pushed_is_none_to_follow(clone: Path) -> None:
 def test_publishing_once_is_enough(clone: Path) -> None:
     """What the branch holds already is not committed again."""
     checkout = Checkout(clone, _environment())
-    commit = checkout.publish({FILE: b"one\n"})
-    assert commit is not None
+    done = checkout.publish({FILE: b"one\n"})
+    assert done is not None
+    assert (done.branch, done.awaits_merge) == ("main", False)
+    assert done.commit == _git("rev-parse", "origin/main", cwd=clone)
     checkout.fetch()
     assert checkout.published(FILE) == b"one\n"
     assert checkout.publish({FILE: b"one\n"}) is None
@@ -95,18 +97,70 @@ def test_following_moves_the_checkout_and_refuses_a_fork(clone: Path, tmp_path: 
         checkout.follow_branch()
 
 
-@pytest.mark.parametrize(
-    ("mode", "command"), [("none", "corespec publish"), ("pull-request", "publish --pull-request")]
-)
-def test_publishing_is_left_to_people_where_the_environment_says_so(
-    clone: Path, mode: str, command: str
-) -> None:
+def test_publishing_is_left_to_people_where_the_environment_says_so(clone: Path) -> None:
     """The stale file, and the command that publishes it; nothing is committed."""
     before = _git("rev-parse", "HEAD", cwd=clone)
     with pytest.raises(StaleRenderError, match=FILE) as raised:
-        Checkout(clone, _environment(mode)).publish({FILE: b"one"})
-    assert command in raised.value.remedy
+        Checkout(clone, _environment("none")).publish({FILE: b"one"})
+    assert "corespec publish" in raised.value.remedy
     assert _git("rev-parse", "HEAD", cwd=clone) == before
+
+
+def _merge(clone: Path, tmp_path: Path, branch: str) -> None:
+    """Somebody accepts the pull request, elsewhere."""
+    _git("clone", "--quiet", "origin.git", "reviewer", cwd=tmp_path)
+    _git("merge", "--quiet", "--no-edit", f"origin/{branch}", cwd=tmp_path / "reviewer")
+    _git("push", "--quiet", "origin", "main", cwd=tmp_path / "reviewer")
+
+
+def test_a_pull_request_is_opened_once(clone: Path, tmp_path: Path) -> None:
+    """The same content is one branch and one commit, however often it is asked for; new content is another.
+
+    Neither the branch that AI Core follows nor the files of the checkout change before the merge.
+    """
+    _git("push", "--quiet", "origin", "main", cwd=clone)
+    before = _git("rev-parse", "HEAD", cwd=clone)
+    first = Checkout(clone, _environment("pull-request")).publish({FILE: b"one\n"})
+    assert first is not None
+    assert (first.files, first.awaits_merge) == (1, True)
+    for _ in range(2):
+        again = Checkout(clone, _environment("pull-request")).publish({FILE: b"one\n"})
+        assert again is not None
+        assert (again.branch, again.commit) == (first.branch, None)
+    assert _git("rev-parse", first.branch, cwd=tmp_path / "origin.git") == first.commit
+    assert _git("rev-parse", "main", cwd=tmp_path / "origin.git") == before
+    assert _git("rev-parse", "HEAD", cwd=clone) == before
+    other = Checkout(clone, _environment("pull-request")).publish({FILE: b"two\n"})
+    assert other is not None
+    assert other.branch != first.branch
+
+
+def test_what_nobody_has_merged_is_refused(clone: Path) -> None:
+    """Commits and specs of the checkout's own, where a merge is what counts; elsewhere they are fine."""
+    reviewed = Checkout(clone, _environment("pull-request"))
+    reviewed.check_merged()  # nobody has pushed the branch yet: publishing will say so
+    _git("push", "--quiet", "origin", "main", cwd=clone)
+    (clone / "notes.txt").write_text("mine")
+    reviewed.check_merged()
+    (clone / "specs" / "a.yaml").write_text("mine")
+    with pytest.raises(InputRejectedError, match="changes in its specs"):
+        reviewed.check_merged()
+    _commit(clone, "specs/a.yaml", "mine too")
+    with pytest.raises(InputRejectedError, match="has commits of its own"):
+        reviewed.check_merged()
+    Checkout(clone, _environment("direct")).check_merged()
+
+
+def test_a_merged_pull_request_is_followed(clone: Path, tmp_path: Path) -> None:
+    """The checkout is not in its own way: the merge is a fast-forward, and nothing is stale any more."""
+    _git("push", "--quiet", "origin", "main", cwd=clone)
+    checkout = Checkout(clone, _environment("pull-request"))
+    done = checkout.publish({FILE: b"one\n"})
+    assert done is not None
+    _merge(clone, tmp_path, done.branch)
+    assert checkout.follow_branch() is True
+    assert (clone / FILE).read_text() == "one\n"
+    assert checkout.publish({FILE: b"one\n"}) is None
 
 
 def test_a_repository_that_refuses_the_push(clone: Path, tmp_path: Path) -> None:

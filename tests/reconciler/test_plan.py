@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from generator.spec.environment import Policy
-from reconciler.desired import Desired
+from reconciler.desired import Desired, DesiredDeployment
 from reconciler.exitcode import ExitCode
+from reconciler.explain import differences
+from reconciler.live import Configuration as LiveConfiguration
 from reconciler.live import Live, TemplateState
-from reconciler.plan import plan
+from reconciler.plan import plan, unpublished
 from reconciler.plan_model import Action, Category, FieldChange, Plan, StageName
+from reconciler.report.text import plan_text
 from tests.reconciler.builders import (
     EXECUTABLE,
     World,
@@ -75,6 +79,58 @@ def test_after_apply_and_a_finished_run_nothing_is_left(world: World) -> None:
     before = list(world.server.writes)
     world.apply()
     assert world.server.writes == before
+
+
+def test_a_deployment_is_named_and_changes_nothing(world: World) -> None:
+    """One warning for each, that it is not reconciled; stages, exit code and digest are as without it."""
+    plain = world.plan()
+    wanted = tuple(DesiredDeployment(f"deployment/meters/{name}", "reader") for name in ("b", "a"))
+    made = plan(replace(world.want, deployments=wanted), world.observe(), POLICY)
+    assert [(w.address, w.code) for w in made.warnings] == [
+        ("deployment/meters/a", "not-reconciled"),
+        ("deployment/meters/b", "not-reconciled"),
+    ]
+    assert "warning: deployment/meters/a: not reconciled yet" in plan_text(made)
+    assert (made.stages, made.exit_code, made.digest) == (plain.stages, ExitCode.CONVERGED, plain.digest)
+
+
+def test_what_is_held_takes_nobody_elses_place(tmp_path: Path) -> None:
+    """Held executables are planned as if they were not there, and their old configurations not retired."""
+    held, free = configuration("held"), replace(configuration("free"), executable="other")
+    want = desired([held, free], templates=[template(), replace(template(), executable="other")])
+    world = World(tmp_path, want)
+    one = Policy(max_launches_per_apply=9, max_concurrent=1)
+    both = plan(want, world.observe(), one)
+    assert [c.action for c in both.of(StageName.LAUNCH)] == [Action.LAUNCH, Action.WAIT]
+    made = plan(want, world.observe(), one, held={EXECUTABLE})
+    assert [c.address for c in made.of(StageName.LAUNCH)] == ["execution/meters/free"]
+    assert [c.action for c in made.of(StageName.LAUNCH)] == [Action.LAUNCH]
+    assert [c.address for c in made.of(StageName.CONFIGURE)] == ["configuration/meters/free"]
+    world.apply()
+    assert plan(want, world.observe(), one, held={EXECUTABLE, "other"}).retired == ()
+
+
+def test_the_executables_that_wait_for_a_merge(world: World) -> None:
+    """Those whose template on the branch is not the rendered one, and no others."""
+    assert unpublished(world.want, world.observe()) == frozenset()
+    newer = replace(world.want, templates=(template(template_document("docker.io/acme/digits:2")),))
+    world.want = newer
+    assert unpublished(newer, world.observe()) == {EXECUTABLE}
+
+
+def test_a_serving_template_is_explained_field_by_field() -> None:
+    """The texts inside of a ServingTemplate are compared as what they hold."""
+
+    def serving(image: str) -> dict[str, Any]:
+        body = f"predictor:\n  containers:\n  - name: kserve-container\n    image: {image}\n"
+        return {"kind": "ServingTemplate", "spec": {"template": {"spec": body, "other": "a:\n b: : c"}}}
+
+    old = LiveConfiguration("c1", "baseline--000000000000", "meters", EXECUTABLE, START)
+    live = Live(observed_at=START, past_templates={old.name: serving("x/y:1")})
+    wanted = replace(configuration(), parameters={}, inputs={})
+    found = differences(old, wanted, serving("x/y:2"), live)
+    path = "template.template.spec.predictor.containers.kserve-container.image"
+    assert found == (FieldChange(path, "x/y:1", "x/y:2"),)
 
 
 def test_a_running_execution_is_no_change(tmp_path: Path) -> None:

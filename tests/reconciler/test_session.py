@@ -78,6 +78,75 @@ def test_reconcile_publishes_applies_and_reports(project: Project) -> None:
     assert second.exit_code is ExitCode.CONVERGED
 
 
+SECOND = """
+  {name}-y: {{workflow: stub-train, image: "docker.io/acme/stub:9", resourcePlan: starter}}
+datasets:"""
+OTHER = """
+  other: {{executable: {name}-y, inputs: {{datain: words}}, parameters: {{rate: 0.25}}}}
+executions:
+  other: {{configuration: other}}"""
+
+
+def test_reconcile_opens_a_pull_request_and_goes_on_with_what_is_merged(
+    project: Project, proxy: Proxy
+) -> None:
+    """What needs the new template waits for the merge, everything else is applied; then the rest follows.
+
+    Round after round there is one branch, one commit and one line that says where to merge it.
+    """
+    project.edit("\ndatasets:", SECOND.format(name=project.name))
+    project.edit("\nexecutions:", OTHER.format(name=project.name))
+    assert project.session().reconcile_once(QUICK).exit_code is ExitCode.CONVERGED
+    project.propose()
+    project.edit("acme/stub:1", "acme/stub:2")
+    project.edit("rate: 0.25", "rate: 0.75")
+    first = project.session().reconcile_once(QUICK)
+    assert first.exit_code is ExitCode.PENDING
+    assert {item.address.rpartition("/")[2] for item in first.applied} == {"other"}
+    assert [change.action.value for change in first.final.changes] == ["publish", "sync", "create", "launch"]
+    warning = next(item for item in first.final.warnings if item.code == "pull-request")
+    assert warning.address == "branch/main"
+    assert "corespec/render-" in warning.message
+    assert warning in first.plan.warnings
+    heads, writes = project.heads(), list(proxy.writes)
+    again = project.session().reconcile_once(QUICK)
+    assert again.exit_code is ExitCode.PENDING
+    assert warning in again.final.warnings
+    assert (project.heads(), proxy.writes) == (heads, writes)
+    project.merge(next(name for name in heads if name.startswith("corespec/")))
+    last = project.session().reconcile_once(QUICK)
+    assert last.exit_code is ExitCode.CONVERGED
+    assert last.final.warnings == ()
+    assert "launch execution" in _kinds(last.applied)
+
+
+SERVER = """
+  {name}-server: {{workflow: model-serving, image: "docker.io/acme/server:1", resourcePlan: infer.s}}
+datasets:"""
+SERVED = """\
+deployments:
+  reader:
+    executable: {name}-server
+    inputs: {{trainedmodels: {{best: {{of: [baseline], metric: "mAP/allClasses"}}}}}}
+"""
+
+
+def test_a_model_server_is_rendered_and_synced_and_its_deployment_named(project: Project) -> None:
+    """The ServingTemplate is waited for like any other; the deployment is a warning and nothing else."""
+    project.edit("\ndatasets:", SERVER.format(name=project.name))
+    project.spec.write_text(project.spec.read_text() + SERVED.format(name=project.name))
+    project.push("Serve")
+    heard: list[Event] = []
+    result = project.session().reconcile_once(QUICK, listener=heard.append)
+    assert result.exit_code is ExitCode.CONVERGED
+    assert _kinds(result.applied).count("sync template") == 2
+    address = f"deployment/{project.name}/reader"
+    assert [(w.address, w.code) for w in result.final.warnings] == [(address, "not-reconciled")]
+    assert [e.address for e in heard if e.kind is EventKind.WARNING] == [address]
+    assert project.session().status().health is Health.HEALTHY
+    assert project.session().plan().exit_code is ExitCode.CONVERGED
+
+
 def test_a_changed_parameter_then_put_back(project: Project, proxy: Proxy) -> None:
     """The field is named; the way back launches nothing."""
     project.session().apply(QUICK)
