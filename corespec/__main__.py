@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
+from keyword import iskeyword
 from types import ModuleType
 from typing import Annotated
 
@@ -26,6 +27,7 @@ USAGE = "`corespec --help` lists the verbs, `corespec VERB --help` the options o
 VERBS = {
     "demo": "The whole way on this machine: draw meters, render, train, measure, read one picture.",
     "init": "Start a repository of your own: specs, an environment, a CI example.",
+    "import": "Move in: specs from an old workflow_config or from templates that exist.",
     "validate": "Check every spec; report every error at once.",
     "lint": "Check templates, rendered or written by hand, against the rules of AI Core.",
     "catalog": "The workflows that specs can use, with their parameters.",
@@ -85,10 +87,15 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     everything = "_CORESPEC_COMPLETE" in os.environ
     for verb, summary in VERBS.items():
         if everything or verb == wanted:
-            _register(app, verb, summary, import_module(f"corespec.verbs.{verb}"))
+            _register(app, verb, summary, import_module(_module(verb)))
         else:
             app.command(verb, help=summary)(_unloaded)
     return app
+
+
+def _module(verb: str) -> str:
+    """The module of a verb; Python keeps some words for itself."""
+    return f"corespec.verbs.{verb}{'_' if iskeyword(verb) else ''}"
 
 
 def _register(app: typer.Typer, verb: str, summary: str, module: ModuleType) -> None:

@@ -1,4 +1,4 @@
-"""A `workflow_config` of the content packages (YAML, JSON or a dict) as an executable of the spec language."""
+"""A `workflow_config` of the content packages (YAML, JSON, a dict) as an executable of the spec language."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ class _Config:
         """The workflow asked for, else the one the file names, else the one its name speaks of."""
         package = spelled(self.data.get(".contentPackage"))
         if package is not None and package != PACKAGE and asked is None:
-            message = f"the catalogue follows the package `{PACKAGE}`; say which workflow it is: --workflow NAME"
+            message = (
+                f"the catalogue follows the package `{PACKAGE}`; say which workflow it is: --workflow NAME"
+            )
             self._note((".contentPackage",), "unknown-package", message)
             return None
         if package is not None:
@@ -146,7 +148,9 @@ class _Config:
         """Machine size and base image: from the options where they say it, else what the package wrote."""
         result = self._size(identity) or {"resourcePlan": PLANS[workflow.kind if workflow else "training"]}
         if result.get("resourcePlan") and not any(row.subject == "machine" for row in self.account.rows):
-            self.account.changed("machine", "", result["resourcePlan"], "what the package wrote into templates")
+            self.account.changed(
+                "machine", "", result["resourcePlan"], "what the package wrote into templates"
+            )
         kind = spelled(self.data.get(".dockerType"))
         if kind not in {None, "gpu", "cpu"}:
             self._note((".dockerType",), "unknown-value", "must be `gpu` or `cpu`")
@@ -184,7 +188,9 @@ class _Config:
                 self.account.dropped(f"parameter {name}", str(values[name]), f"no such parameter; {hint}")
         if workflow.kind == "serving":
             for name, value in parameters.items():
-                reason = "a value of a deployment: write it under `deployments` once there is a model to serve"
+                reason = (
+                    "a value of a deployment: write it under `deployments` once there is a model to serve"
+                )
                 self.account.dropped(f"parameter {name}", value, reason)
             return None
         for name, value in parameters.items():
@@ -206,7 +212,9 @@ class _Config:
         return found
 
     def _new_defaults(self, workflow: Workflow, bound: Mapping[str, str]) -> None:
-        self.account.changed("command", "Metaflow", "python -m trainer", "the image is built here, not there")
+        before = "the package's own"
+        reason = "another program: its image is built from rendered/ by `corespec image build`"
+        self.account.changed("image content, command", before, "python -m trainer", reason)
         for name, (there, here) in changed_defaults(workflow).items():
             if name not in bound:
                 reason = "docs/catalog.md says why; a configuration can set another"
@@ -216,7 +224,9 @@ class _Config:
         """Say of everything else why it goes no further."""
         for key, value in identity.other_labels.items():
             if key not in {_PLAN, _INSTANCE}:
-                self.account.dropped(f"label {key}", value, "only `ext.ai.sap.com/…` labels are kept in specs")
+                self.account.dropped(
+                    f"label {key}", value, "only `ext.ai.sap.com/…` labels are kept in specs"
+                )
         for key, value in identity.other_annotations.items():
             reason = "AI Core's own annotations come from the catalogue; others have no place in a spec"
             self.account.dropped(f"annotation {key}", value, reason)

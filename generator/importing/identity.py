@@ -98,11 +98,13 @@ class IdentityReader:
         if not isinstance(section, Mapping):
             self.note((key,), "wrong-type", "must be a mapping (`key: value` lines)")
             return {}
-        return {
-            word: self.text(value, (key, word))
-            for word, value in section.items()
-            if not isinstance(value, dict | list) or self.note((key, word), "wrong-type", "must be text")
-        }
+        result: dict[str, str] = {}
+        for word, value in section.items():
+            if isinstance(value, dict | list):
+                self.note((key, word), "wrong-type", "must be text")
+            else:
+                result[word] = self.text(value, (key, word))
+        return result
 
     def text(self, value: object, where: Path) -> str:
         """A value as text; a placeholder in it is a finding."""

@@ -27,7 +27,9 @@ def python_source(name: str, text: str) -> Foreign:
         tree = parse_python(text)
     except SyntaxError as error:
         message = f"the file is not Python: {error.msg}"
-        raise InputError([Diagnostic(name, error.lineno or 1, error.offset or 1, "python-syntax", message)])
+        raise InputError(
+            [Diagnostic(name, error.lineno or 1, error.offset or 1, "python-syntax", message)]
+        ) from None
     found = find_config(name, tree)
     if found is None:
         message = f"there is no `{VARIABLE} = {{…}}` here; name the file that holds it"
@@ -104,7 +106,9 @@ def refuse_changes(name: str, tree: ast.Module, line_before: int = 0) -> None:
     for node in ast.walk(tree):
         line = getattr(node, "lineno", 0)
         if line > line_before and _changes_config(node):
-            message = f"`{VARIABLE}` is changed here, and nothing is run; write the final values into the literal"
+            message = (
+                f"`{VARIABLE}` is changed here, and nothing is run; write the final values into the literal"
+            )
             raise InputError([Diagnostic(name, line, 1, "config-changed", message)])
 
 
@@ -142,7 +146,7 @@ class _Literal:
     def value(self, node: ast.expr, path: Path) -> Any:
         self.positions.values[path] = (node.lineno, node.col_offset + 1)
         if len(path) > MAX_DEPTH:
-            self._refuse(node, "too-deep", f"nested deeper than {MAX_DEPTH} levels")
+            raise self._refused(node, "too-deep", f"nested deeper than {MAX_DEPTH} levels")
         if isinstance(node, ast.Dict):
             return self._dict(node, path)
         if isinstance(node, ast.List | ast.Tuple):
@@ -154,9 +158,9 @@ class _Literal:
         for key, value in zip(node.keys, node.values, strict=True):
             word = _constant(key)
             if key is None or not isinstance(word, str):
-                self._refuse(key or value, "python-code", "a key must be text that is written out")
+                raise self._refused(key or value, "python-code", "a key must be text that is written out")
             if word in result:
-                self._refuse(key, "duplicate-key", f"`{word}` is given twice; keep one")
+                raise self._refused(key, "duplicate-key", f"`{word}` is given twice; keep one")
             self.positions.keys[(*path, word)] = (key.lineno, key.col_offset + 1)
             result[word] = self.value(value, (*path, word))
         return result
@@ -165,18 +169,18 @@ class _Literal:
         try:
             value = ast.literal_eval(node)
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-            self._refuse(node, "python-code", f"{_words(node)} would have to be run; write the value itself")
+            message = f"{_words(node)} would have to be run; write the value itself"
+            raise self._refused(node, "python-code", message) from None
         if value is None or isinstance(value, str | bool):
             return value
         if isinstance(value, int):
             return SourceInt(str(value)) if abs(value) < 10**18 else SourceFloat(f"{value:.17g}")
         if isinstance(value, float):
             return SourceFloat(repr(value))
-        return self._refuse(node, "wrong-type", f"{_words(node)} is no text, number, list or dict")
+        raise self._refused(node, "wrong-type", f"{_words(node)} is no text, number, list or dict")
 
-    def _refuse(self, node: ast.expr, code: str, message: str) -> Any:
-        where = node.lineno, node.col_offset + 1
-        raise InputError([Diagnostic(self.name, *where, code, message)])
+    def _refused(self, node: ast.expr, code: str, message: str) -> InputError:
+        return InputError([Diagnostic(self.name, node.lineno, node.col_offset + 1, code, message)])
 
 
 def _words(node: ast.expr) -> str:

@@ -21,7 +21,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the account: `before` in the old file, `after` in what is rendered now, and why they differ.
+    """One line of the account: `before` in the old file, `after` in what is rendered now, and why.
 
     `before` is empty for what the old file did not say, `after` for what is not carried.
     """

@@ -22,7 +22,7 @@ from generator.spec.scalars import SourceFloat, SourceInt
 NOTEBOOK_BYTES = 64 * 1024 * 1024
 
 _FOREIGN_WORDS = {
-    "yaml-anchor": "anchors are not read, because their aliases can stand for gigabytes; write the values out",
+    "yaml-anchor": "anchors are not read, because aliases can stand for gigabytes; write the values out",
     "yaml-alias": "aliases are not read, because a few can stand for gigabytes; write the value out",
     "yaml-merge": "merge keys are not read; write the values out",
     "yaml-tag": "tags are not read; remove the word that begins with `!`",
