@@ -1,37 +1,31 @@
 """The user's Git repository, through GitPython.
 
-Only paths that are named are committed; nobody is asked for a password on a terminal; no error and no
+Only files that are named are committed; nobody is asked for a password on a terminal; no error and no
 argument list holds a credential.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
-from git import Commit, Repo
-from git.exc import BadName, GitCommandError, InvalidGitRepositoryError, NoSuchPathError
+from git import Blob, Commit, Repo
+from git.exc import BadName, InvalidGitRepositoryError, NoSuchPathError
 
 from generator.errors import RepositoryError
-from generator.git_errors import repository_error
+from generator.git_commands import GitCommands
+from generator.git_environment import Credentials, check_branch
+from generator.git_errors import MissingRevisionError, RemoteMovedError
+from generator.git_objects import Author, Entry, blob_ids, commit, entries, store
+from generator.git_replay import replay
 from generator.rendered import rendered_drift, write_rendered
 
-__all__ = ["Credentials", "GitRepository", "rendered_drift", "write_rendered"]
+__all__ = ["Author", "Credentials", "GitRepository", "RemoteMovedError", "rendered_drift", "write_rendered"]
 
-# Git asks this helper; the values stand in the environment of the git process and nowhere else.
-_HELPER = '!f() { echo "username=$CORESPEC_GIT_USERNAME"; echo "password=$CORESPEC_GIT_PASSWORD"; }; f'
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """User name and password (or token) for a repository over HTTPS."""
-
-    username: str = field(repr=False)
-    password: str = field(repr=False)
+_COMMIT_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 class GitRepository:
@@ -39,10 +33,14 @@ class GitRepository:
     top.
     """
 
-    def __init__(self, repo: Repo, root: Path, remote: str = "origin") -> None:
+    def __init__(
+        self, repo: Repo, root: Path, remote: str = "origin", credentials: Credentials | None = None
+    ) -> None:
         self._repo = repo
-        self._prefix = root.resolve().relative_to(Path(repo.working_dir).resolve())
+        self._root = root.resolve()
+        self._prefix = self._root.relative_to(Path(repo.working_dir).resolve())
         self._remote = remote
+        self._git = GitCommands(repo, remote, credentials)
 
     @classmethod
     def open(cls, root: Path, credentials: Credentials | None = None, remote: str = "origin") -> Self:
@@ -53,8 +51,7 @@ class GitRepository:
             raise RepositoryError(f"{root} is in no Git repository; run `git init` there") from None
         if repo.bare:
             raise RepositoryError(f"{root} is a bare repository; clone it and work in the clone")
-        repo.git.update_environment(**_environment(credentials), **_identity(repo))
-        return cls(repo, root, remote)
+        return cls(repo, root, remote, credentials)
 
     def head(self) -> str:
         """Commit id (40 hex digits) of HEAD. Raises RepositoryError when there is no commit yet."""
@@ -67,8 +64,8 @@ class GitRepository:
         return None if self._repo.head.is_detached else self._repo.active_branch.name
 
     def remote_url(self) -> str | None:
-        """URL of the remote, None when there is no remote."""
-        return next((item.url for item in self._repo.remotes if item.name == self._remote), None)
+        """URL to which is pushed, None when there is no remote."""
+        return next(reversed(self._git.urls()), None)
 
     def read(self, revision: str, path: str) -> bytes | None:
         """Content of a file at a revision; None when the file is not there.
@@ -81,13 +78,62 @@ class GitRepository:
             return None
         return bytes(item.data_stream.read()) if item.type == "blob" else None
 
+    def files(self, revision: str, folder: str) -> dict[str, bytes]:
+        """Content of every plain file below a folder at a known revision; links and submodules are none."""
+        try:
+            tree = self._repo.commit(revision).tree.join(self._inside(folder))
+        except KeyError:
+            return {}
+        if tree.type != "tree":
+            return {}
+        found = (item for item in tree.traverse() if isinstance(item, Blob) and not item.mode & 0o020000)
+        return {self._outside(str(blob.path)): bytes(blob.data_stream.read()) for blob in found}
+
+    def tree(self, revision: str, folder: str) -> str | None:
+        """Object id of a folder at a revision, None when it is not there; equal ids hold equal content."""
+        found = entries(self._git, revision, self._inside(folder), deep=False)
+        return found[self._inside(folder)].object if found else None
+
     def contains(self, revision: str, commit: str) -> bool:
         """Whether `commit` is `revision` or one of its ancestors. Unknown ones are fetched once."""
         return self._repo.is_ancestor(self._known(commit), self._known(revision))
 
+    def resolve(self, revision: str) -> str:
+        """Commit id of a revision as a person writes it: `main`, `origin/main`, `HEAD~1`, an id, a tag.
+
+        What is not known here is fetched, without history where this clone has none. Raises RepositoryError
+        where that does not help.
+        """
+        if not revision or revision.startswith("-") or not revision.isprintable():
+            raise RepositoryError(f"{revision!a} is no revision; name a branch, a tag or a commit")
+        found = self._commit_id(revision)
+        for wanted, name in () if found else self._remote_names(revision):
+            if found is None and self._fetch_one(wanted):
+                found = self._commit_id(name)
+        if found is None:
+            raise RepositoryError(self._unknown(revision))
+        return found
+
     def fetch(self) -> None:
         """Fetch from the remote."""
-        self._run("fetch from " + self._remote, "fetch", "--quiet", self._remote)
+        self._talk("fetch from " + self._remote, "fetch", "--quiet", "--no-recurse-submodules", self._remote)
+
+    def fetch_branch(self, branch: str) -> str | None:
+        """Fetch one branch; the commit at its head, None when the remote does not have it."""
+        listed = self._talk(
+            f"read the branches of {self._remote}",
+            "ls-remote",
+            self._remote,
+            f"refs/heads/{check_branch(branch)}",
+        )
+        if not listed:
+            return None
+        source = f"+refs/heads/{branch}:refs/remotes/{self._remote}/{branch}"
+        self._talk(
+            f"fetch {branch} from {self._remote}",
+            *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", self._remote, source),
+        )
+        return self._commit_id(f"refs/remotes/{self._remote}/{branch}")
 
     def fast_forward(self, branch: str) -> str:
         """Bring the checked-out branch to the remote's `branch`; returns the new HEAD.
@@ -95,64 +141,155 @@ class GitRepository:
         Raises RepositoryError when both have gone different ways.
         """
         self.fetch()
-        self._run(
-            f"fast-forward to {self._remote}/{branch}",
-            "merge",
-            "--ff-only",
-            "--quiet",
-            f"{self._remote}/{branch}",
-        )
+        target = f"{self._remote}/{branch}"
+        self._git.run(f"fast-forward to {target}", "merge", "--ff-only", "--quiet", f"refs/remotes/{target}")
         return self.head()
 
     def is_clean(self, paths: Iterable[str]) -> bool:
         """Whether none of the paths differs from HEAD, is untracked, or is gone."""
         named = [self._inside(path) for path in paths]
-        return not named or not self._run("read the status", "status", "--porcelain", "--", *named)
+        return not named or not self._git.run("read the status", "status", "--porcelain", "--", *named)
 
-    def commit(self, paths: Iterable[str], message: str) -> str | None:
-        """Commit exactly these paths, deletions included; None when they hold no change.
-
-        What else is staged stays staged and uncommitted.
-        """
-        named = self._changed(paths)
-        if not named:
+    def author(self, folder: str) -> Author | None:
+        """Author of the newest commit that touched a folder; None where it holds changes without a commit."""
+        if not self.is_clean([folder]):
             return None
-        self._run("stage files", "add", "--all", "--", *named)
-        self._run("commit", "commit", "--quiet", "--only", "--message", message, "--", *named)
-        return self.head()
+        form = "--format=%an%x00%ae"
+        found = self._git.run("read the history", "log", "-1", form, "HEAD", "--", self._inside(folder))
+        name, _, email = found.partition("\0")
+        return Author(name, email) if name and email else None
 
-    def commit_aside(self, paths: Iterable[str], message: str) -> str | None:
-        """Like `commit`, but HEAD, the index and the branch stay as they are; only the new commit's id is
-        returned.
+    def outdated(self, files: Mapping[str, bytes | None], revision: str = "HEAD") -> dict[str, bytes | None]:
+        """Those of `files` (None: shall not be there) that a revision does not have as they are given."""
+        paths = {self._inside(path): path for path in files}
+        there = entries(self._git, revision, *{self._top(path) for path in paths})
+        contents = {path: content for path, content in files.items() if content is not None}
+        wanted = blob_ids(self._git, contents)
+        return {
+            path: files[path]
+            for inside, path in paths.items()
+            if not _holds(there.get(inside), wanted.get(path))
+        }
+
+    def check_paths(self, paths: Iterable[str]) -> None:
+        """Refuse paths that HEAD cannot hold or that Git is told to ignore. Raises RepositoryError."""
+        named = [self._inside(path) for path in paths]
+        parents = {parent.as_posix() for path in named for parent in Path(path).parents} - {"."}
+        for path, entry in entries(self._git, "HEAD", *sorted(parents), deep=False).items():
+            if path in parents and entry.mode != "040000":
+                kind = "a submodule" if entry.mode == "160000" else "a file or a link"
+                raise RepositoryError(f"{path} is {kind} in Git, not a folder; publish from where it is one")
+        self._check_ignored(named)
+
+    def commit(
+        self,
+        files: Mapping[str, bytes | None],
+        message: str,
+        *,
+        parent: str = "HEAD",
+        author: Author | None = None,
+    ) -> str | None:
+        """Make a commit on `parent` with exactly these files (None: removed); None when it has them already.
+
+        No branch moves, and neither index nor working tree changes: `advance` does that.
         """
-        named = self._changed(paths)
-        if not named:
+        changed = self.outdated(files, parent)
+        if not changed:
             return None
-        with tempfile.TemporaryDirectory() as folder:
-            index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
-            self._run("read the index", "read-tree", "HEAD", env=index)
-            self._run("stage files", "add", "--all", "--", *named, env=index)
-            tree = self._run("write a tree", "write-tree", env=index)
-        return self._run("commit", "commit-tree", tree, "-p", "HEAD", "-m", message)
+        stored = store(self._git, {path: content for path, content in changed.items() if content is not None})
+        wanted = {self._inside(path): stored.get(path) for path in changed}
+        tip = self._git.run("read a commit", "rev-parse", "--verify", f"{parent}^{{commit}}")
+        return commit(self._git, tip, wanted, message, author)
+
+    def advance(self, revision: str, paths: Iterable[str]) -> None:
+        """Move the checked-out branch to a commit on top of HEAD whose files lie in the working tree already.
+
+        Of the index only `paths` change: what else is staged stays staged.
+        """
+        before = self.head()
+        listed = "".join(f"{self._inside(path)}\0" for path in paths).encode()
+        flags = ("--quiet", "--pathspec-from-file=-", "--pathspec-file-nul")
+        self._git.run("stage files", "reset", *flags, revision, feed=listed)
+        self._move(revision, before)
+
+    def replay(self, upstream: str, folder: str) -> str:
+        """Commits of HEAD on top of `upstream`, made and not checked out; see `git_replay.replay`.
+
+        Raises RepositoryError too where the working tree has changes that stand in the way of `switch`.
+        """
+        tip = replay(self._git, upstream, self._inside(folder))
+        self._git.succeeds("update-index", "-q", "--refresh")
+        self._git.run("bring in what was pushed meanwhile", "read-tree", "-m", "-u", "-n", "HEAD", tip)
+        return tip
+
+    def switch(self, revision: str) -> None:
+        """Move the checked-out branch, its files and its index to a commit; local changes stay."""
+        before = self.head()
+        self._git.run("bring in what was pushed meanwhile", "read-tree", "-m", "-u", "HEAD", revision)
+        self._move(revision, before)
 
     def push(self, branch: str, revision: str = "HEAD") -> None:
         """Push `revision` to the remote's `branch`, never by force.
 
-        Raises RepositoryError: a remote that is ahead, a server that refuses, credentials that do not work,
-        or (the only transient one) a network that fails.
+        Raises RemoteMovedError for a remote that is ahead, RepositoryError for a server that refuses,
+        credentials that do not work, or (the only transient one) a network that fails.
         """
-        target = f"{revision}:refs/heads/{branch}"
-        self._run(f"push {branch} to {self._remote}", "push", "--quiet", self._remote, target)
+        target = f"{revision}:refs/heads/{check_branch(branch)}"
+        flags = ("--quiet", "--no-follow-tags", "--no-recurse-submodules")
+        self._talk(f"push {branch} to {self._remote}", "push", *flags, self._remote, target)
 
-    def _changed(self, paths: Iterable[str]) -> list[str]:
-        named = [self._inside(path) for path in paths]
-        if not named:
-            return []
-        lines = self._run(
-            "read the status", "status", "--porcelain", "-z", "--untracked-files=all", "--", *named
-        )
-        changed = {entry[3:] for entry in lines.split("\0") if len(entry) > 3}
-        return sorted(changed.intersection(named))
+    def _move(self, revision: str, before: str) -> None:
+        self._git.run("move the branch", "update-ref", "-m", "corespec publish", "HEAD", revision, before)
+
+    def _talk(self, action: str, verb: str, *command: str) -> str:
+        return self._git.talk(action, verb, *command)
+
+    def _commit_id(self, revision: str) -> str | None:
+        named = f"{revision}^{{commit}}"
+        if not self._git.succeeds("rev-parse", "--verify", "--quiet", named):
+            return None
+        return self._git.run("read a commit", "rev-parse", "--verify", named)
+
+    def _is_shallow(self) -> bool:
+        return self._git.run("read the history", "rev-parse", "--is-shallow-repository") == "true"
+
+    def _remote_names(self, revision: str) -> Iterator[tuple[str, str]]:
+        """What to ask the remote for, and what that is called here once it is fetched."""
+        if not self._git.urls():
+            return
+        if _COMMIT_ID.fullmatch(revision):
+            yield revision, revision
+            return
+        name = revision.removeprefix(f"refs/remotes/{self._remote}/").removeprefix(f"{self._remote}/")
+        name = name.removeprefix("refs/heads/")
+        try:
+            check_branch(name)
+        except RepositoryError:
+            return
+        here = f"refs/remotes/{self._remote}/{name}"
+        yield f"+refs/heads/{name}:{here}", here
+        yield f"+refs/tags/{name}:refs/tags/{name}", f"refs/tags/{name}"
+
+    def _fetch_one(self, wanted: str) -> bool:
+        """Fetch one thing from the remote; False when the remote does not have it."""
+        depth = ("--depth=1",) if self._is_shallow() else ()
+        try:
+            self._talk(
+                f"fetch from {self._remote}",
+                *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", *depth, self._remote, wanted),
+            )
+        except MissingRevisionError:
+            return False
+        return True
+
+    def _unknown(self, revision: str) -> str:
+        text = f"the repository has no revision `{revision}`, not even after a fetch"
+        if self._is_shallow():
+            text += (
+                "; this clone has no history: run `git fetch --unshallow`, or check out with it (GitHub: "
+                "`fetch-depth: 0`, GitLab: `GIT_DEPTH: 0`)"
+            )
+        return text
 
     def _known(self, revision: str) -> Commit:
         try:
@@ -162,43 +299,29 @@ class GitRepository:
         try:
             return self._repo.commit(revision)
         except (BadName, ValueError):
+            raise RepositoryError(self._unknown(revision)) from None
+
+    def _check_ignored(self, named: list[str]) -> None:
+        source, line, pattern, path = [*self._git.ignored(named).split("\0"), "", "", "", ""][:4]
+        if path and not pattern.startswith("!"):
+            where = os.path.relpath(source, self._repo.working_dir) if source.startswith("/") else source
             raise RepositoryError(
-                f"the repository has no revision `{revision}`, not even after a fetch"
-            ) from None
+                f"{path} is ignored by Git ({where}:{line}: `{pattern}`); remove that line, because AI Core "
+                "reads what is rendered from Git"
+            )
 
     def _inside(self, path: str) -> str:
         return (self._prefix / path).as_posix()
 
-    def _run(self, action: str, *command: str, env: Mapping[str, str] | None = None) -> str:
-        try:
-            return str(self._repo.git.execute(["git", *command], env=dict(env) if env else None))
-        except GitCommandError as error:
-            raise repository_error(action, error) from None
+    def _outside(self, path: str) -> str:
+        return Path(path).relative_to(self._prefix).as_posix()
+
+    def _top(self, inside: str) -> str:
+        """The first folder of a path below the project folder: `rendered` of `rendered/local/x`."""
+        return (self._prefix / Path(inside).relative_to(self._prefix).parts[0]).as_posix()
 
 
-def _identity(repo: Repo) -> dict[str, str]:
-    """A name for commits where nobody configured one, as on a CI machine."""
-    configured = repo.git.config("--get", "--default", "", "user.email") or os.environ.get("EMAIL")
-    result: dict[str, str] = {}
-    for role in ("AUTHOR", "COMMITTER"):
-        if not configured and f"GIT_{role}_EMAIL" not in os.environ:
-            result |= {f"GIT_{role}_NAME": "corespec", f"GIT_{role}_EMAIL": "corespec@localhost"}
-    return result
-
-
-def _environment(credentials: Credentials | None) -> dict[str, str]:
-    """Variables under which every git command runs: no prompts, plain messages, the credentials."""
-    result = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "SSH_ASKPASS": "true", "LC_ALL": "C"}
-    if "GIT_SSH_COMMAND" not in os.environ:
-        result["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes"
-    if credentials:
-        result |= {
-            "CORESPEC_GIT_USERNAME": credentials.username,
-            "CORESPEC_GIT_PASSWORD": credentials.password,
-            "GIT_CONFIG_COUNT": "2",
-            "GIT_CONFIG_KEY_0": "credential.helper",
-            "GIT_CONFIG_VALUE_0": "",
-            "GIT_CONFIG_KEY_1": "credential.helper",
-            "GIT_CONFIG_VALUE_1": _HELPER,
-        }
-    return result
+def _holds(entry: Entry | None, wanted: str | None) -> bool:
+    if wanted is None:
+        return entry is None
+    return entry is not None and entry.is_file and entry.object == wanted

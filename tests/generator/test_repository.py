@@ -13,7 +13,7 @@ from git.exc import GitCommandError
 from generator.errors import RepositoryError
 from generator.git_errors import redact, repository_error
 from generator.publish import publish
-from generator.repository import Credentials, GitRepository
+from generator.repository import Credentials, GitRepository, RemoteMovedError
 
 Git = Callable[..., str]
 FILES = {"rendered/local/templates/a.yaml": b"a: 1\n", "rendered/local/manifest.json": b'{"files": {}}\n'}
@@ -73,14 +73,22 @@ def test_removed_files_are_committed_as_removed(clone: Path, git: Git) -> None:
     )
 
 
-def test_a_commit_has_an_author_where_none_is_configured(clone: Path, git: Git) -> None:
+def test_the_author_is_that_of_the_specs_and_the_committer_whoever_publishes(clone: Path, git: Git) -> None:
+    """Also where the committer is a CI machine on which nobody configured a name."""
+    specs = clone / "specs/meter-reading.yaml"
+    specs.write_text(specs.read_text() + "# more\n")
+    git(clone, "commit", "--quiet", '--author=Zoë "Z" Q <zoe@acme.io>', "-am", "Train longer")
+    git(clone, "commit", "--quiet", "--allow-empty", "-m", "Something else")
     publish(clone, FILES, "Render local", "main")
-    assert git(clone, "log", "-1", "--format=%an <%ae> %s") == "corespec <corespec@localhost> Render local"
+    assert git(clone, "log", "-1", "--format=%an <%ae> | %cn <%ce> | %s") == (
+        'Zoë "Z" Q <zoe@acme.io> | corespec <corespec@localhost> | Render local'
+    )
 
 
-def test_a_configured_author_is_kept(clone: Path, git: Git) -> None:
+def test_the_author_is_the_configured_one_where_the_specs_are_not_committed(clone: Path, git: Git) -> None:
     git(clone, "config", "user.name", "Ada")
     git(clone, "config", "user.email", "ada@localhost")
+    (clone / "specs/meter-reading.yaml").write_text("changed")
     publish(clone, FILES, "Render local", "main")
     assert git(clone, "log", "-1", "--format=%an <%ae>") == "Ada <ada@localhost>"
 
@@ -97,9 +105,11 @@ def test_a_refused_push_says_so_and_a_later_one_goes_through(clone: Path, git: G
 
 
 def test_a_push_behind_the_remote_is_refused_and_never_forced(clone: Path, git: Git, tmp_path: Path) -> None:
+    """Pushing alone never rebases: that is left to `publish`."""
     theirs = advance(git, tmp_path / "remote.git", tmp_path)
-    with pytest.raises(RepositoryError, match="commits that are not here; run `git pull --ff-only`"):
-        publish(clone, FILES, "Render local", "main")
+    git(clone, "commit", "--quiet", "--allow-empty", "-m", "Ours")
+    with pytest.raises(RemoteMovedError, match="commits that are not here; run `git pull --ff-only`"):
+        GitRepository.open(clone).push("main")
     assert git(tmp_path / "remote.git", "rev-parse", "main") == theirs
 
 
@@ -158,10 +168,13 @@ def test_paths_are_relative_to_the_project_below_the_top_of_the_clone(clone: Pat
     (below / "new.yaml").write_text("x")
     assert not repository.is_clean(["new.yaml"])
     assert repository.is_clean(["meter-reading.yaml"])
-    assert repository.commit(["new.yaml", "not-there.yaml"], "Add") == repository.head()
+    commit = repository.commit({"new.yaml": b"x", "not-there.yaml": None}, "Add")
+    assert commit is not None
+    repository.advance(commit, ["new.yaml"])
+    assert repository.head() == commit
     assert repository.is_clean(["new.yaml"])
     assert repository.read("HEAD", "new.yaml") == b"x"
-    assert repository.commit(["new.yaml"], "Nothing") is None
+    assert repository.commit({"new.yaml": b"x"}, "Nothing") is None
 
 
 def test_folders_without_a_repository_or_a_commit_are_clear_errors(git: Git, tmp_path: Path) -> None:
@@ -226,15 +239,17 @@ def test_no_error_and_no_repr_holds_a_credential(clone: Path, git: Git) -> None:
 def test_credentials_reach_git_through_its_helper_only(
     clone: Path, git: Git, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`git credential fill` under the repository's environment answers with them; no file and no argument
-    holds them.
+    """`git credential fill` under the repository's environment answers for the remote's host and for
+    no other; no file and no argument holds them.
     """
+    git(clone, "remote", "set-url", "origin", "https://git.acme.io:8443/x.git")
     repository = GitRepository.open(clone, Credentials("me", "s3cret"))
     environment = repository._repo.git.environment()
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    (clone / "question").write_text("protocol=https\nhost=example.com\n\n")
-    answer = git(clone, "-c", "alias.ask=!git credential fill < question", "ask")
-    assert "username=me" in answer
-    assert "password=s3cret" in answer
+    for host, known in (("git.acme.io:8443", True), ("git.acme.io", False), ("example.com", False)):
+        (clone / "question").write_text(f"protocol=https\nhost={host}\n\n")
+        answer = git(clone, "-c", "alias.ask=!git credential fill < question", "ask")
+        assert ("username=me" in answer) is known
+        assert ("password=s3cret" in answer) is known
     assert "s3cret" not in (clone / ".git/config").read_text()
