@@ -30,7 +30,7 @@ class _UntoldError(Exception):
 def inputs_digest(root: Path, catalogs: Sequence[Path]) -> str | None:
     """SHA-256 in hex over everything that rendering a project reads; None where that cannot be told.
 
-    That is: every file in `specs/` and `specs/environments/`, the variables that they name as `${NAME}`,
+    That is: every file in `specs/` and `specs/environments/`,
     `images.lock.yaml`, every file of the `catalogs`, this package's own files (its code and the built-in
     catalogue), and the versions of Python and of the libraries that take part.
     """
