@@ -17,7 +17,7 @@ class GitCommands:
 
     def __init__(self, repo: Repo, remote: str, credentials: Credentials | None) -> None:
         self.repo, self.remote = repo, remote
-        self._secrets = (credentials.password, credentials.username) if credentials else ()
+        self._secrets = (credentials.password,) if credentials else ()
         repo.git.update_environment(**variables(credentials, self.urls()), **identity(repo))
 
     def run(

@@ -13,6 +13,7 @@ from generator.errors import RepositoryError
 _CREDENTIALS_IN_URL = re.compile(r"(\w+://)[^/\s]*@")
 _AUTHORIZATION = re.compile(r"((?:proxy-)?authorization:\s*)[^'\"\n]*", re.IGNORECASE)
 _MAX_REASON = 400
+_MIN_SECRET = 4  # characters
 
 
 class RemoteMovedError(RepositoryError):
@@ -95,18 +96,22 @@ _PATTERNS = (
 
 def repository_error(action: str, error: GitCommandError, secrets: Iterable[str] = ()) -> RepositoryError:
     """The error for a Git command that failed while doing `action` ("push main to origin")."""
-    said = redact(str(error.stderr or error.stdout or ""), secrets)
-    pattern = next((item for item in _PATTERNS if item.words.search(said)), None)
+    raw = str(error.stderr or error.stdout or "")
+    pattern = next((item for item in _PATTERNS if item.words.search(raw)), None)
+    said = redact(raw, secrets)
     remedy = pattern.remedy if pattern else "see the reason above"
     kind = pattern.kind if pattern else RepositoryError
     return kind(f"cannot {action}: {_reason(said)}; {remedy}", transient=bool(pattern and pattern.transient))
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Text without user names and passwords in URLs, authorization headers, and `secrets` themselves."""
+    """Text without user names and passwords in URLs, authorization headers, and `secrets` themselves.
+
+    A secret of a letter or two is in every text and tells nothing; it is left alone.
+    """
     text = _AUTHORIZATION.sub(r"\1***", _CREDENTIALS_IN_URL.sub(r"\1", text))
     for secret in secrets:
-        if secret:
+        if len(secret) >= _MIN_SECRET:
             text = text.replace(secret, "***")
     return text
 
