@@ -41,14 +41,14 @@ def workflow_findings(document: Mapping[str, Any]) -> list[Finding]:
 
 
 def schema_findings(model: type[BaseModel], document: object) -> Iterator[Finding]:
-    """What does not fit `model`. A field that a `{{…}}` fills is not known yet, so its type is not judged."""
+    """What does not fit `model`. A number or switch that a `{{…}}` fills is not known yet, and not judged."""
     try:
         # By alias alone: hera would also take Python's spelling, which Argo does not know.
         model.model_validate(document, extra="forbid", by_alias=True, by_name=False)
     except ValidationError as error:
         for item in error.errors(include_url=False):
-            unknown = isinstance(item["input"], str) and "{{" in item["input"]
-            if not unknown or item["type"] == "extra_forbidden":
+            filled = isinstance(item["input"], str) and "{{" in item["input"]
+            if not (filled and item["type"].startswith(("int", "float", "bool"))):
                 yield _finding(item)
     except RecursionError:
         yield Finding((), "template-schema", "is nested too deeply")
