@@ -20,6 +20,8 @@ from generator.git_environment import check_branch
 from generator.git_errors import RemoteMovedError
 from generator.repository import Credentials, GitRepository, write_rendered
 
+__all__ = ["Published", "publish"]
+
 RENDERED = "rendered"
 SPECS = "specs"
 
