@@ -127,7 +127,7 @@ def project(
 
 
 def _clean(engine: Any, before: set[str]) -> None:
-    """Remove the images of these tests: those for the test registries, and the stages they were copied from."""
+    """Remove the images of these tests: those for the test registries, and the stages they came from."""
     for image in engine.images():
         names = [*(image.get("RepoTags") or ()), *(image.get("RepoDigests") or ())]
         ours = [name for name in names if "/corespec-test-" in name]
@@ -357,7 +357,7 @@ def test_a_registry_that_is_away_is_a_failure_worth_a_retry(tmp_path: Path, engi
 def test_a_failed_build_ends_with_the_log_of_what_failed(project: Project, engine: Any) -> None:
     """pip's own words, and no image left behind."""
     files = {
-        "Dockerfile": f"FROM {BASE}\nCOPY requirements.txt ./\nRUN cat requirements.txt && exit 3\n".encode(),
+        "Dockerfile": f"FROM {BASE}\nWORKDIR /build\nCOPY requirements.txt ./\nRUN cat requirements.txt && exit 3\n".encode(),
         "requirements.txt": b"the reason\n",
     }
     reference = f"{project.registry}/broken:1"
