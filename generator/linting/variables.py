@@ -14,6 +14,7 @@ _SECRET_NAME = re.compile(
 )
 _HARMLESS = re.compile(r"/.*|[\d.]+|true|false", re.IGNORECASE)  # a path, a number, a switch
 _SECRET_VALUE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|://[^/\s:@]+:[^/\s@]+@")
+_SHORTEST = 6  # `://u:p@` is no shorter
 _RESERVED = frozenset(
     {"AICORE_EXECUTION_ID", "AICORE_TRACKING_ENDPOINT", "AICORE_ARTIFACT_SIGNATURES", "AI-MAIN-TENANT"}
 )
@@ -51,8 +52,8 @@ def _secrets(part: Part, key: str) -> Iterator[Finding]:
     value = part.value.get(key)
     if not value or not isinstance(value, str):
         return
-    named = _SECRET_NAME.search(part.name) and "{{" not in value and not _HARMLESS.fullmatch(value)
-    if named or _SECRET_VALUE.search(value):
+    named = "{{" not in value and _SECRET_NAME.search(part.name) and not _HARMLESS.fullmatch(value)
+    if named or (len(value) > _SHORTEST and _SECRET_VALUE.search(value)):
         message = "looks like a secret; AI Core syncs no repository that holds one: use `secretKeyRef`"
         yield Finding((*part.where, key), "secret-in-template", message)
 
