@@ -126,7 +126,8 @@ class Checkout:
             pull_request=mode == "pull-request",
             credentials=self._credentials,
         )
-        return Publication(len(stale), done.branch, done.commit, mode == "pull-request", done.compare_url)
+        elsewhere = done.branch != self._branch
+        return Publication(len(stale), done.branch, done.commit, elsewhere, done.compare_url)
 
     def _branch_exists(self) -> bool:
         try:

@@ -323,7 +323,7 @@ class _Rounds:
         for address in sorted({check.address for check in view.bench.checks(_unregistered(now))} - unchecked):
             self._emit(EventKind.CHECKED, address, "every file of it can be used")
         for problem in now.warnings:
-            self._emit(EventKind.WARNING, problem.address, problem.message)
+            self._emit(EventKind.WARNING, problem.address, problem.message, remedy=problem.remedy)
         refuse(now)
         if shown is not None and not now.within(shown):
             raise InputRejectedError(
@@ -366,10 +366,9 @@ def _proposal(done: Publication, bench: Bench) -> Problem:
     return Problem(
         f"branch/{branch}",
         "pull-request",
-        f"{counted(done.files, 'rendered file')} on {branch} "
-        f"{'is' if done.files == 1 else 'are'} stale; what the specs render waits on {done.branch}",
-        f"Merge it: {done.compare_url or f'open a pull request from {done.branch} to {branch}'}. "
-        "What depends on these templates is left alone until then.",
+        f"not what the specs render ({counted(done.files, 'stale file')}); {done.branch} is, and waits to be "
+        f"merged: {done.compare_url or f'open a pull request from it to {branch}'}",
+        "What depends on a template that is not merged is left alone until then.",
     )
 
 
