@@ -33,6 +33,7 @@ VERBS = {
     "catalog": "The workflows that specs can use, with their parameters.",
     "render": "Write the templates of an environment to rendered/.",
     "image": "Build, push and lock the images of executables.",
+    "diff": "What a branch changes in rendered/, by meaning.",
     "publish": "Commit rendered/ and push it to the GitOps repository.",
     "plan": "Show what apply would do, and why.",
     "apply": "Upload, register, configure and launch what the specs want.",

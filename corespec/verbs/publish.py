@@ -10,8 +10,9 @@ import typer
 from corespec import output
 from corespec.options import Catalog, Directory, Environment, Format, Output
 from corespec.project import load
+from generator.compare import Forge
 from generator.publish import Published, publish
-from generator.repository import Credentials
+from generator.repository import Credentials, GitRepository
 from generator.spec.environment import Git
 from reconciler.exitcode import ExitCode
 
@@ -24,13 +25,19 @@ def run(
         bool, typer.Option("--pull-request", help="To a branch of its own, to be reviewed.")
     ] = False,
     message: Annotated[
-        str | None, typer.Option("--message", "-m", metavar="TEXT", help="Message of the commit.")
+        str | None, typer.Option("--message", "-m", metavar="TEXT", help="Subject of the commit.")
+    ] = None,
+    forge: Annotated[
+        Forge | None,
+        typer.Option("--forge", help="What the Git server is, where its host does not tell; for the link."),
     ] = None,
     form: Output = Format.TEXT,
 ) -> int:
     """Render one environment, commit what changed in rendered/ and nothing else, and push it.
 
-    Never forces. With --pull-request the commit goes to a branch named after its content.
+    The commit says what changed and carries the author of the specs. Never forces: where somebody else has
+    pushed, the commit is put on top of theirs, once. With --pull-request it goes to a branch named after its
+    content, together with the local commits that the remote lacks, and the checkout stays as it is.
     """
     place = load(directory, environment, catalog)
     root, git = place.project.root, place.environment.git
@@ -41,7 +48,10 @@ def run(
         git.branch,
         pull_request=pull_request,
         credentials=_credentials(git, root),
+        forge=forge,
     )
+    if not GitRepository.open(root).is_clean(["specs"]):
+        output.note("specs/ has changes that are not committed: what they render was published without them.")
     if form is Format.JSON:
         output.emit(
             {
@@ -50,6 +60,8 @@ def run(
                 "commit": published.commit,
                 "branch": published.branch,
                 "compare_url": published.compare_url,
+                "rebased": published.rebased,
+                "existed": published.existed,
             }
         )
     else:
@@ -62,8 +74,9 @@ def _say(published: Published) -> None:
         output.say(f"  {path}")
     if published.commit is None:
         output.say(f"Nothing to commit: {published.branch} holds what the specs render.")
-        return
-    output.say(f"Pushed {published.commit[:10]} to {published.branch}.")
+    else:
+        on_top = ", on top of what others pushed meanwhile" if published.rebased else ""
+        output.say(f"Pushed {published.commit[:10]} to {published.branch}{on_top}.")
     if published.compare_url:
         output.say(f"Open the pull request: {published.compare_url}")
 
