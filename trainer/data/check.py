@@ -15,7 +15,7 @@ from trainer.data.records import Dataset, Picture, SplitName, dataset_fingerprin
 from trainer.data.report import Report, SplitStatistics, split_statistics
 from trainer.data.sources import Selection, select
 from trainer.data.splits import group_function
-from trainer.parameters.detection import DetectionParameters
+from trainer.parameters.common import DataParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Inspection:
     report: Report
 
 
-def inspect(datain: Path, parameters: DetectionParameters) -> Inspection:
+def inspect(datain: Path, parameters: DataParameters) -> Inspection:
     """Read every file that the splits name. Bad data is in the report; nothing is raised for it.
 
     With ``bad_data=skip`` faulty pictures are left out and their findings become warnings; faults of the
@@ -54,13 +54,13 @@ class _Usable:
         return {picture for pictures in self.splits.values() for picture in pictures}
 
 
-def _examine(root: Path, selection: Selection, parameters: DetectionParameters) -> dict[Item, Examined]:
+def _examine(root: Path, selection: Selection, parameters: DataParameters) -> dict[Item, Examined]:
     items = dict.fromkeys(item for items in selection.splits.values() for item in items)
     return {result.item: result for result in examine_all(root, items, parameters.class_names)}
 
 
 def _sift(
-    selection: Selection, examined: Mapping[Item, Examined], parameters: DetectionParameters
+    selection: Selection, examined: Mapping[Item, Examined], parameters: DataParameters
 ) -> tuple[_Usable, list[Finding]]:
     """Keep what is sound and stands in one split; the findings say why the rest does not."""
     shared = isinstance(parameters.test, str) and parameters.test == parameters.validation
@@ -122,7 +122,7 @@ def _folder_notes(root: Path, selection: Selection) -> list[Finding]:
     return notes
 
 
-def _report(findings: Iterable[Finding], parameters: DetectionParameters, usable: _Usable) -> Report:
+def _report(findings: Iterable[Finding], parameters: DataParameters, usable: _Usable) -> Report:
     fatal = {"structure", "picture"} if parameters.bad_data == "reject" else {"structure"}
     ordered = sorted(set(findings))
     unique = usable.unique()

@@ -8,10 +8,10 @@ from trainer.data.check import inspect
 from trainer.data.records import Dataset
 from trainer.data.report import Report, counted
 from trainer.errors import DatasetError
-from trainer.parameters.detection import DetectionParameters
+from trainer.parameters.common import DataParameters
 
 
-def load_dataset(datain: Path, parameters: DetectionParameters) -> Dataset:
+def load_dataset(datain: Path, parameters: DataParameters) -> Dataset:
     """Check ``datain`` and return its splits.
 
     Raises ``DatasetError`` (exit 2) if the dataset is refused; ``problems`` has one line per finding.

@@ -20,7 +20,7 @@ from trainer.data.layout import (
 )
 from trainer.data.records import SPLIT_NAMES, SplitName
 from trainer.data.splits import draw_splits, group_function
-from trainer.parameters.detection import DetectionParameters
+from trainer.parameters.common import DataParameters
 from trainer.parameters.scheme import Split
 
 LIST_FOLDERS = ("", "ImageSets", "ImageSets/Main")
@@ -37,12 +37,12 @@ class Selection:
     drawn: bool = False
 
 
-def split_sources(parameters: DetectionParameters) -> dict[SplitName, Split]:
+def split_sources(parameters: DataParameters) -> dict[SplitName, Split]:
     """The source of every split, in the order train, validation, test; None where it is off."""
     return {"train": parameters.train, "validation": parameters.validation, "test": parameters.test}
 
 
-def select(root: Path, parameters: DetectionParameters) -> Selection:
+def select(root: Path, parameters: DataParameters) -> Selection:
     """Resolve the splits of the dataset in ``root``; faults are in the result, nothing is raised for them."""
     if not root.is_dir():
         finding = Finding(str(root), 0, "dataset-missing", "is no folder: name the dataset's folder")
@@ -53,7 +53,7 @@ def select(root: Path, parameters: DetectionParameters) -> Selection:
 class _Selector:
     """One pass over the split sources; the main folders are listed once, and only if a split needs them."""
 
-    def __init__(self, root: Path, parameters: DetectionParameters) -> None:
+    def __init__(self, root: Path, parameters: DataParameters) -> None:
         self.root = root
         self.parameters = parameters
         self.result = Selection()

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainer.detection.assignment import Truth
-from trainer.detection.letterbox import PADDING
+from trainer.inference.letterbox import PADDING
 
 
 @dataclass(frozen=True, slots=True)

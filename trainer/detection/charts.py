@@ -1,23 +1,17 @@
-"""Pictures of a finished training: curves, confusion matrix, samples."""
+"""Which curves a detector's training draws, and its sample pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image
 
 from trainer.detection.drawing import FOUND, TRUE, draw_boxes, enlarged
 from trainer.detection.evaluation import Outcome, match
 from trainer.detection.pictures import PictureSet
-from trainer.detection.suppression import Integers, pairwise_overlap
-
-matplotlib.use("Agg")
-
-Curves = Mapping[str, Sequence[tuple[int, float]]]
+from trainer.detection.suppression import pairwise_overlap
 
 PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("loss", ("loss", "loss/classes", "loss/boxes", "loss/sides")),
@@ -25,53 +19,6 @@ PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("learning rate", ("learning_rate",)),
 )
 SAMPLES = 12
-
-
-def draw_curves(curves: Curves, path: Path) -> None:
-    """Losses, validation figures and learning rate over the steps, as one PNG."""
-    figure = Figure(figsize=(12, 3.6), layout="constrained")
-    for place, (title, names) in enumerate(PANELS, start=1):
-        axes = figure.add_subplot(1, len(PANELS), place)
-        for name in names:
-            points = curves.get(name, ())
-            if points:
-                steps, values = zip(*points, strict=True)
-                axes.plot(steps, values, label=name, marker="o" if len(points) < 30 else None, markersize=3)
-        axes.set_title(title)
-        axes.set_xlabel("step")
-        if title == "loss":
-            axes.set_yscale("log")  # the first steps would flatten everything after them
-        axes.grid(alpha=0.3)
-        if axes.lines:
-            axes.legend(fontsize="small")
-    figure.savefig(path, dpi=110)
-
-
-def draw_confusion(confusion: Integers, classes: Sequence[str], path: Path) -> None:
-    """What is there (rows) against what was found (columns); the last row and column are background."""
-    names = [*classes, "background"]
-    side = max(4.0, 0.45 * len(names) + 2)
-    figure = Figure(figsize=(side, side), layout="constrained")
-    axes = figure.add_subplot()
-    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(names)), names, rotation=90)
-    axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("found")
-    axes.set_ylabel("there")
-    if len(names) <= 30:
-        for row, column in zip(*np.nonzero(confusion), strict=True):
-            dark = shares[row, column] > 0.5
-            axes.text(
-                column,
-                row,
-                str(confusion[row, column]),
-                ha="center",
-                va="center",
-                fontsize=7,
-                color="white" if dark else "black",
-            )
-    figure.savefig(path, dpi=110)
 
 
 def draw_samples(

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from trainer.data.records import Picture
 from trainer.detection.assignment import Truth
-from trainer.detection.letterbox import Letterbox
+from trainer.inference.letterbox import Letterbox
 
 CACHE_BYTES = 2 * 1024**3
 """A split whose letterboxed pictures exceed this is decoded anew for every use."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from pathlib import Path
 
 from trainer.data.load import load_dataset
 from trainer.logs import log_to_stdout
 from trainer.parameters.detection import DetectionParameters
+from trainer.training.process import prepare_torch, quieten_libraries
 
 
 def train(parameters: DetectionParameters, datain: Path, trainedmodel: Path) -> int:
@@ -19,14 +18,9 @@ def train(parameters: DetectionParameters, datain: Path, trainedmodel: Path) -> 
     """
     log_to_stdout()
     dataset = load_dataset(datain, parameters)
-    # Waiting threads that spin starve the others where cores are shared; OpenMP reads this once, on loading.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from trainer.torchvision_remedy import ensure_torchvision
+    prepare_torch()
+    from trainer.detection.training import DetectionTraining
 
-    ensure_torchvision()
-    from trainer.detection.training import Training
-
-    for talkative in ("faster_coco_eval", "pytorch_lightning", "lightning_fabric", "onnxscript", "onnx_ir"):
-        logging.getLogger(talkative).setLevel(logging.ERROR)  # some set their own level when imported
-    Training(parameters, dataset, datain, trainedmodel).run()
+    quieten_libraries()
+    DetectionTraining(parameters, dataset, datain, trainedmodel).run()
     return 0

@@ -11,10 +11,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from trainer.detection.drawing import FOUND, draw_boxes
-from trainer.detection.letterbox import Letterbox
 from trainer.detection.reading import Reading, read
 from trainer.detection.suppression import Detections, detect
 from trainer.inference.card import Card
+from trainer.inference.letterbox import Letterbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from trainer.data.load import load_dataset
-from trainer.detection.budget import Budget
-from trainer.detection.datamodule import StepSampler
 from trainer.detection.pictures import PictureSet, collate
 from trainer.parameters.detection import parse
+from trainer.training.budget import Budget
+from trainer.training.sampler import StepSampler
 
 
 def sampler(steps: int = 100, frequency: float = 0.1, batch_size: int = 4) -> StepSampler:

@@ -15,15 +15,15 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from trainer.data.load import load_dataset
-from trainer.detection.checkpoints import LastCheckpoint
 from trainer.detection.evaluation import Evaluation
 from trainer.detection.export import Deployed
 from trainer.detection.network import CompactDetector, NetworkConfig
-from trainer.detection.training import Training
+from trainer.detection.training import DetectionTraining
 from trainer.errors import ParameterError
 from trainer.inference.models import load_model
 from trainer.parameters.detection import parse
 from trainer.tracking import Tracker
+from trainer.training.checkpoints import LastCheckpoint
 
 pytestmark = pytest.mark.training
 
@@ -42,9 +42,9 @@ SHORT = {
 }
 
 
-def training(data: Path, folder: Path, tracker: Tracker | None = None, **changes: str) -> Training:
+def training(data: Path, folder: Path, tracker: Tracker | None = None, **changes: str) -> DetectionTraining:
     parameters = parse({**SHORT, **changes})
-    return Training(parameters, load_dataset(data, parameters), data, folder, tracker)
+    return DetectionTraining(parameters, load_dataset(data, parameters), data, folder, tracker)
 
 
 @pytest.fixture(scope="module")

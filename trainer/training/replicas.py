@@ -11,46 +11,46 @@ import copy
 import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Generic, TypeVar
 
 import torch
-from torch import Tensor
-
-from trainer.detection.losses import Losses
-from trainer.detection.network import CompactDetector
+from torch import Tensor, nn
 
 SMALLEST_SHARE = 4
 """Pictures a replica needs for its normalisation statistics."""
 
-Share = Callable[[CompactDetector, int], Losses]
+Network = TypeVar("Network", bound=nn.Module)
 
 
-class Replicas:
+class Replicas(Generic[Network]):
     """Copies of a network that share its weights; each has its own normalisation statistics in a step.
 
     The statistics are averaged after every step, and the results do not depend on which thread is faster.
     """
 
-    def __init__(self, network: CompactDetector, count: int) -> None:
+    def __init__(self, network: Network, count: int) -> None:
         self.networks = [network, *(_sharing(network) for _ in range(count - 1))]
         self._pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
 
     def __len__(self) -> int:
         return len(self.networks)
 
-    def gradients(self, share: Share) -> tuple[Losses, list[Tensor]]:
+    def gradients(self, share: Callable[[Network, int], Any]) -> tuple[Any, list[Tensor]]:
         """Mean losses, and mean gradients in the order of the parameters.
 
-        ``share`` computes the losses of one replica on its part of the batch; it runs in a thread.
+        ``share`` computes the losses of one replica on its part of the batch, a named tuple of scalars whose
+        ``total`` is derived; it runs in a thread.
         """
 
-        def work(part: int) -> tuple[Losses, tuple[Tensor, ...]]:
+        def work(part: int) -> tuple[Any, tuple[Tensor, ...]]:
             network = self.networks[part]
             losses = share(network, part)
-            return losses, torch.autograd.grad(losses.total, list(network.parameters()))
+            return losses, torch.autograd.grad(losses.total, trained(network))
 
         results = list(self._pool.map(work, range(len(self))))
         self._average_statistics()
-        losses = Losses(*(torch.stack(parts).mean() for parts in zip(*(r[0] for r in results), strict=True)))
+        parts = zip(*(losses for losses, _ in results), strict=True)
+        losses = type(results[0][0])(*(torch.stack(values).mean() for values in parts))
         total = [gradient.clone() for gradient in results[0][1]]
         for _, gradients in results[1:]:
             torch._foreach_add_(total, list(gradients))
@@ -74,6 +74,11 @@ class Replicas:
                 buffer.copy_(first[name])
 
 
+def trained(network: nn.Module) -> list[nn.Parameter]:
+    """The parameters that are not frozen, in the order of the gradients."""
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
 def replica_count(threads: int, batch_size: int) -> int:
     """How many replicas a CPU with so many threads should train with."""
     return max(1, min(threads, batch_size // SMALLEST_SHARE))
@@ -85,7 +90,7 @@ def slices(length: int, parts: int) -> Sequence[slice]:
     return [slice(low, high) for low, high in itertools.pairwise(edges)]
 
 
-def _sharing(network: CompactDetector) -> CompactDetector:
+def _sharing(network: Network) -> Network:
     """A copy whose parameters are the very memory of the original's, and whose buffers are its own."""
     replica = copy.deepcopy(network)
     for own, shared in zip(replica.parameters(), network.parameters(), strict=True):

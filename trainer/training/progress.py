@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
@@ -13,8 +14,8 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.trainer.states import TrainerFn
 from typing_extensions import override
 
-from trainer.detection.module import DetectionModule
 from trainer.tracking import METRIC_LIMIT, MetricAllowance, Progress, Stage, Tracker
+from trainer.training.module import TrainedModule
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,18 @@ PROGRESS_SECONDS = 2.0
 SMOOTHING = 0.05
 
 
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Which metrics make a headline, and which belong to one class only."""
+
+    headline: tuple[str, ...]
+    of_one_class: Callable[[str], bool]
+
+    def describe(self, metrics: Mapping[str, float]) -> str:
+        """The headline figures on one line."""
+        return " · ".join(f"{name} {metrics[name]:.3f}" for name in self.headline if name in metrics)
+
+
 class Reporter(Callback):
     """Smooths the losses, writes a line every ten seconds, keeps the curves and feeds the tracker.
 
@@ -41,13 +54,15 @@ class Reporter(Callback):
     def __init__(
         self,
         tracker: Tracker,
-        module: DetectionModule,
+        module: TrainedModule[Any],
         batch_size: int,
+        vocabulary: Vocabulary,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.tracker = tracker
         self.module = module
         self.batch_size = batch_size
+        self.vocabulary = vocabulary
         self.clock = clock
         self.curves: dict[str, list[tuple[int, float]]] = {}
         self._losses: dict[str, float] = {}
@@ -89,19 +104,19 @@ class Reporter(Callback):
         metrics, step = self.module.figures.metrics, trainer.global_step
         self._extend(metrics, step)
         fraction = self.module.budget.fraction(step)
-        headline = {name: value for name, value in metrics.items() if not is_class_metric(name)}
+        headline = {name: value for name, value in metrics.items() if not self.vocabulary.of_one_class(name)}
         for chosen in (metrics, headline):
             if self._validation.take(len(chosen), fraction):
                 self.tracker.metrics(chosen, step=step, split="validation")
                 break
-        logger.info("validation at step %d: %s", step, describe(metrics))
+        logger.info("validation at step %d: %s", step, self.vocabulary.describe(metrics))
         self._speed_mark = (self.clock(), step)
 
     def finish(self, metrics: Mapping[str, float], step: int) -> None:
         """Send the figures of the test split; the headline first, classes as far as the limit allows."""
-        ordered = sorted(metrics.items(), key=lambda item: is_class_metric(item[0]))
+        ordered = sorted(metrics.items(), key=lambda item: self.vocabulary.of_one_class(item[0]))
         self.tracker.metrics(dict(ordered[:TEST_METRICS]), step=step, split="test")
-        logger.info("test: %s", describe(metrics))
+        logger.info("test: %s", self.vocabulary.describe(metrics))
 
     def report(self, stage: Stage, step: int) -> None:
         """Tell AI Core where the training stands."""
@@ -161,17 +176,6 @@ class Reporter(Callback):
         self._losses = state_dict["losses"]
         self._train.used, self._validation.used = state_dict["used"]
         self._marks["curve"] = state_dict["curve"]
-
-
-def is_class_metric(name: str) -> bool:
-    """Whether a metric belongs to one class only."""
-    return name.startswith("mAP/") and name != "mAP/allClasses"
-
-
-def describe(metrics: Mapping[str, float]) -> str:
-    """The headline figures on one line."""
-    wanted = ("mAP/allClasses", "coco/mAP", "coco/mAP_75", "F1", "reading_accuracy")
-    return " · ".join(f"{name} {metrics[name]:.3f}" for name in wanted if name in metrics)
 
 
 def duration(seconds: float) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.detection.budget import Budget, evaluation_due, learning_rate_factor
+from trainer.training.budget import Budget, evaluation_due, learning_rate_factor
 
 
 class Clock:

@@ -89,15 +89,12 @@ class LastCheckpoint(Callback):
         self._written = self.clock()
 
 
-def best_checkpoint(folder: WorkFolder) -> ModelCheckpoint:
-    """Keeps the weights with the highest ``coco/mAP`` on validation.
-
-    AP at IoU 0.5 saturates early on easy data and says nothing about how well the boxes fit.
-    """
+def best_checkpoint(folder: WorkFolder, metric: str) -> ModelCheckpoint:
+    """Keeps the weights with the highest ``metric`` on validation."""
     return ModelCheckpoint(
         dirpath=folder.path,
         filename="best",
-        monitor="coco/mAP",
+        monitor=metric,
         mode="max",
         save_top_k=1,
         auto_insert_metric_name=False,

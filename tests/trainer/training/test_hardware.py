@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainer.detection.hardware import choose_accelerator, choose_precision
 from trainer.errors import ParameterError
+from trainer.training.hardware import choose_accelerator, choose_precision
 
 
 def test_auto_takes_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 from typing_extensions import override
 
-from trainer.detection.budget import Budget
+from trainer.training.budget import Budget
 
 
 class BudgetLimit(Callback):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainer.detection.checkpoints import WorkFolder, load_checkpoint
+from trainer.training.checkpoints import WorkFolder, load_checkpoint
 
 
 def test_a_run_takes_up_its_own_checkpoint_only(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from trainer.detection.letterbox import PADDING, Letterbox
+from trainer.inference.letterbox import PADDING, Letterbox
 
 sides = st.integers(1, 3000)
 

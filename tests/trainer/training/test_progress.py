@@ -11,13 +11,15 @@ import pytest
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
 
-from trainer.detection.budget import Budget
 from trainer.detection.evaluation import Figures
 from trainer.detection.module import DetectionModule
 from trainer.detection.network import NetworkConfig
 from trainer.detection.preparation import Preparation
-from trainer.detection.progress import Reporter, duration
+from trainer.detection.training import DetectionTraining
 from trainer.tracking import METRIC_LIMIT, Progress, Tracker
+from trainer.training.budget import Budget
+from trainer.training.module import Recipe
+from trainer.training.progress import Reporter, duration
 
 
 class Recorder(Tracker):
@@ -43,11 +45,13 @@ class Run:
         names = tuple(f"c{number}" for number in range(classes))
         config = NetworkConfig(classes, stem=8, widths=(8, 8, 8, 8), depths=(1, 1, 1, 1), pyramid=8)
         self.module = DetectionModule(
-            config, names, Budget(steps, clock=lambda: self.now), learning_rate=1e-3, decay=True,
+            config, names, Recipe(Budget(steps, clock=lambda: self.now), 1e-3, decay=True),
             class_agnostic=False, preparation=Preparation(1, None, False),
         )  # fmt: skip
         self.recorder = Recorder()
-        self.reporter = Reporter(self.recorder, self.module, 16, clock=lambda: self.now)
+        self.reporter = Reporter(
+            self.recorder, self.module, 16, DetectionTraining.vocabulary, clock=lambda: self.now
+        )
         self.trainer = cast(Any, SimpleNamespace(global_step=0, state=SimpleNamespace(fn=TrainerFn.FITTING)))
         self.metrics = {"mAP/allClasses": 0.5, "coco/mAP": 0.4, **{f"mAP/{name}": 0.5 for name in names}}
         self.module.budget.start()

@@ -1,0 +1,1 @@
+"""What every training has in common, whatever it learns: budget, steps, checkpoints, progress, figures."""

@@ -1,0 +1,21 @@
+"""What has to happen in a process before torch and Lightning are imported."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+
+def prepare_torch() -> None:
+    """Settle what is read once, on loading: call it after the data are known to be sound."""
+    # Waiting threads that spin starve the others where cores are shared; OpenMP reads this once, on loading.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from trainer.torchvision_remedy import ensure_torchvision
+
+    ensure_torchvision()
+
+
+def quieten_libraries() -> None:
+    """Call it after the imports: some libraries set their own level when imported."""
+    for talkative in ("faster_coco_eval", "pytorch_lightning", "lightning_fabric", "onnxscript", "onnx_ir"):
+        logging.getLogger(talkative).setLevel(logging.ERROR)
