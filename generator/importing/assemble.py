@@ -27,7 +27,7 @@ _HEAD = (
 
 
 def assemble(drafts: Sequence[Draft], existing: Existing) -> dict[str, bytes]:
-    """All files to write: path relative to the project root -> content. Raises InputError, all faults in it."""
+    """All files to write: path relative to the project root -> content. Raises InputError: every fault."""
     faults: list[Diagnostic] = _repeated(drafts, existing)
     files: dict[str, bytes] = {}
     for name in dict.fromkeys(draft.metadata["name"] for draft in drafts):

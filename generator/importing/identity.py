@@ -36,7 +36,7 @@ ANNOTATIONS: Mapping[str, tuple[str, str, Any]] = {
     "executables.ai.sap.com/description": ("executable", "description", Text),
 }
 _PLACEHOLDER = re.compile(r"<(?:[A-Z][A-Z0-9_ -]*|(?i:your)[^<>]*)>")
-_DEFAULT_VERSION = "0.0.1"
+DEFAULT_VERSION = "0.0.1"
 
 
 @dataclass(frozen=True)
@@ -158,8 +158,8 @@ class IdentityReader:
         if labels.get(VERSION):
             return self._label(labels, VERSION, Version)
         labels.pop(VERSION, None)
-        self.account.changed(f"label {VERSION}", "", _DEFAULT_VERSION, "AI Core needs a version")
-        return _DEFAULT_VERSION
+        self.account.changed(f"label {VERSION}", "", DEFAULT_VERSION, "AI Core needs a version")
+        return DEFAULT_VERSION
 
     def _own_labels(self, labels: dict[str, str]) -> dict[str, str]:
         own = {key: labels.pop(key) for key in sorted(labels) if key.startswith(OWN_PREFIX)}

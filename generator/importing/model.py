@@ -90,7 +90,9 @@ class Account:
         self.rows: list[Row] = []
 
     def carried(self, subject: str, value: str) -> None:
-        """Note what means the same there and here."""
+        """Note what means the same there and here, unless a row speaks of it already."""
+        if any(row.subject == subject for row in self.rows):
+            return
         self.rows.append(Row(self.file, subject, Outcome.CARRIED, value, value))
 
     def changed(self, subject: str, before: str, after: str, reason: str) -> None:

@@ -14,6 +14,7 @@ from generator.importing.model import Draft, Foreign, Row
 from generator.importing.project import existing_project
 from generator.importing.rehearse import rehearse
 from generator.importing.source import load
+from generator.importing.template import read_template
 from generator.tree import Tree
 
 
@@ -87,4 +88,4 @@ def _restore(tree: Tree, before: Mapping[str, bytes | None]) -> None:
 def _draft(source: Foreign, catalog: Mapping[str, Workflow], workflow: str | None, name: str | None) -> Draft:
     if is_config(source.data):
         return read_config(source, catalog, workflow, name)
-    raise InputError([Diagnostic(source.path, 1, 1, "template", "not yet")])
+    return read_template(source, catalog, workflow, name)
