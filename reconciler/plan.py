@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from generator.spec.environment import Policy
+from generator.spec.operations import Policy
 from reconciler.desired import (
     DATASET_LABEL,
     FINGERPRINT_LABEL,

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from generator.spec.environment import Policy
+from generator.spec.operations import Policy
 from reconciler.desired import Desired, DesiredExecution
 from reconciler.health import Health, RunState, runs
 from reconciler.live import Configuration, Execution, Live

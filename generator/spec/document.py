@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictFloat, StrictInt, model_validator
+from pydantic import Discriminator, Field, StrictBool, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from generator.spec.executable import Executable
 from generator.spec.model import ArtifactKind, SpecModel
+from generator.spec.runs import Deployment, Execution
 from generator.spec.types import (
-    Duration,
     ExecutableId,
+    ExecutionOutput,
     LabelKey,
     LabelValue,
     Line,
@@ -24,8 +25,8 @@ from generator.spec.types import (
     ParameterValue,
     RelativePath,
     ScenarioId,
+    Sha256,
     Text,
-    Timestamp,
     Version,
 )
 
@@ -52,26 +53,49 @@ class Dataset(SpecModel):
     kind: ArtifactKind = "dataset"
     """Kind of the AI Core artifact."""
     source: Line
-    """Folder on this machine, relative to the project root."""
+    """Where the files are: a folder or an archive (.zip, .tar, .tar.gz, .tgz) relative to the project root,
+    an https URL of an archive or file (then `sha256` is needed), or `s3://bucket/prefix`."""
+    sha256: Sha256 | None = None
+    """SHA-256 of the archive or file behind an https URL, 64 hexadecimal digits."""
     object_store: ObjectStoreName = "default"
     """Name of the object store; each environment says what lies behind it."""
     path: RelativePath
     """Folder in the object store; the fingerprint is appended."""
     description: Text | None = None
     """What the data shows."""
+    protect: StrictBool = False
+    """Never remove its files from the object store."""
 
     @model_validator(mode="after")
-    def _folder(self) -> Dataset:
-        if "://" in self.source:
+    def _known_source(self) -> Dataset:
+        scheme = self.source.partition("://")[0] if "://" in self.source else ""
+        if scheme not in {"", "https", "s3"}:
             raise PydanticCustomError(
-                "dataset_source", "only a folder can be a `source` yet; download the data and name its folder"
+                "dataset_source", "must be a folder, an archive, an https URL or `s3://bucket/prefix`"
             )
-        if self.source.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz")):
+        if (scheme == "https") != (self.sha256 is not None):
             raise PydanticCustomError(
                 "dataset_source",
-                "only a folder can be a `source` yet; unpack the archive and name its folder",
+                "`sha256` belongs to an https URL, and an https URL needs it",
             )
         return self
+
+
+class OutputOf(SpecModel):
+    """The output artifact of another execution as an input."""
+
+    from_: Annotated[ExecutionOutput, Field(alias="from")]
+    """`<execution>.<output artifact>` of this scenario: `train.trainedmodel`."""
+
+
+def _form(value: object) -> str:
+    """An input is told by its form: text is a dataset's name, a mapping speaks of an output."""
+    return "output" if isinstance(value, dict | OutputOf) else "dataset"
+
+
+ConfigurationInput = Annotated[
+    Annotated[ObjectName, Tag("dataset")] | Annotated[OutputOf, Tag("output")], Discriminator(_form)
+]
 
 
 class Configuration(SpecModel):
@@ -79,8 +103,8 @@ class Configuration(SpecModel):
 
     executable: ExecutableId
     """Executable of this scenario."""
-    inputs: Mapping[str, ObjectName] = Field(default_factory=dict)
-    """Input artifact of the workflow -> dataset of this scenario."""
+    inputs: Mapping[str, ConfigurationInput] = Field(default_factory=dict)
+    """Input artifact of the workflow -> dataset of this scenario, or `{from: <execution>.<output>}`."""
     parameters: Mapping[str, ParameterValue] = Field(default_factory=dict)
     """Parameters of the workflow; what is absent takes the catalogue's default."""
     matrix: Mapping[str, Annotated[tuple[ParameterValue, ...], Field(min_length=1)]] = Field(
@@ -91,52 +115,6 @@ class Configuration(SpecModel):
         default=(), alias="list"
     )
     """One configuration for every entry, its values laid over `parameters`."""
-
-
-class Execution(SpecModel):
-    """How often a configuration shall have run."""
-
-    configuration: Line
-    """Configuration of this scenario; one with a matrix or list runs every child."""
-    want: Annotated[StrictInt, Field(ge=0, le=100)] = 1
-    """Completed runs wanted."""
-    retries: Annotated[StrictInt, Field(ge=0, le=20)] = 2
-    """Failed runs that may be tried again before the execution counts as stalled."""
-    timeout: Duration | None = None
-    """A run that takes longer is stopped: `30m`, `6h`, `2h30m`."""
-    rerun_after: Timestamp | None = None
-    """Only runs created after this time count (RFC 3339 with time zone)."""
-    max_parallel: Annotated[StrictInt, Field(ge=1, le=1000)] | None = None
-    """Most runs of this execution at one time."""
-
-
-class BestOf(SpecModel):
-    """The best model of some executions."""
-
-    of: Annotated[tuple[Line, ...], Field(min_length=1)]
-    """Executions of this scenario."""
-    metric: Line
-    """Metric that decides, such as `mAP/allClasses`."""
-    at_least: StrictFloat | StrictInt | None = None
-    """A model below this value is never served."""
-
-
-class DeploymentInput(SpecModel):
-    """Where a served model comes from."""
-
-    best: BestOf
-    """Take the best model of these executions."""
-
-
-class Deployment(SpecModel):
-    """A model server. The language has it; `corespec plan` says that it is not reconciled yet."""
-
-    executable: ExecutableId
-    """Executable of this scenario; its workflow must be a serving workflow."""
-    inputs: Mapping[str, DeploymentInput] = Field(default_factory=dict)
-    """Input artifact of the workflow -> model."""
-    parameters: Mapping[str, ParameterValue] = Field(default_factory=dict)
-    """Parameters of the workflow."""
 
 
 class Scenario(SpecModel):

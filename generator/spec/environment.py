@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictBool, StrictInt, model_validator
+from pydantic import Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from generator.spec.model import SpecModel
+from generator.spec.operations import Daemon, FileLock, GenericSecret, Lock, Notification, Policy
 from generator.spec.overrides import ScenarioOverrides
 from generator.spec.references import EnvText, SecretReference
 from generator.spec.types import (
     ApplicationName,
     BranchName,
     DockerSecretName,
+    GenericSecretName,
     Image,
     Line,
     ObjectName,
@@ -179,15 +181,6 @@ class Git(SpecModel):
         return self
 
 
-class Policy(SpecModel):
-    """Limits on what one apply may spend."""
-
-    max_launches_per_apply: Annotated[StrictInt, Field(ge=0, le=1000)] = 3
-    """Most executions that one apply starts."""
-    max_concurrent: Annotated[StrictInt, Field(ge=1, le=1000)] = 2
-    """Most executions of ours running at one time."""
-
-
 class Environment(SpecModel):
     """One place where scenarios run."""
 
@@ -209,6 +202,14 @@ class Environment(SpecModel):
     """The GitOps repository."""
     policy: Policy = Field(default_factory=Policy)
     """Limits on what one apply may spend."""
+    secrets: Mapping[GenericSecretName, GenericSecret] = Field(default_factory=dict)
+    """Generic secrets of AI Core, for containers."""
+    lock: Lock = Field(default_factory=lambda: FileLock(type="file"))
+    """What keeps a second writer out; absent: a file, which serves one host."""
+    daemon: Daemon = Field(default_factory=Daemon)
+    """How `corespec reconcile` repeats."""
+    notifications: tuple[Notification, ...] = ()
+    """Where to tell of what happens."""
     catalog: tuple[RelativePath, ...] = ()
     """Folders of workflows of your own, relative to the project root; every environment may use them."""
     overrides: Mapping[ScenarioId, ScenarioOverrides] = Field(default_factory=dict)

@@ -10,10 +10,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from generator.catalog import Workflow
-from generator.spec.document import Configuration, Deployment, Execution, Scenario
+from generator.spec.dependencies import check_dependencies, execution_children
+from generator.spec.document import Configuration, OutputOf, Scenario
 from generator.spec.expand import Child, checked_value, expand
 from generator.spec.findings import Findings
 from generator.spec.reader import Path
+from generator.spec.runs import Deployment, DeploymentInput, Execution
 from generator.suggest import did_you_mean
 
 
@@ -62,6 +64,7 @@ class Linker:
             self._configuration(name, configuration)
         for name, execution in self.scenario.executions.items():
             self._execution(name, execution)
+        check_dependencies(self.scenario, self.members, self.catalog, self.findings)
         for name, deployment in self.scenario.deployments.items():
             self._deployment(name, deployment)
 
@@ -107,7 +110,9 @@ class Linker:
             "executable",
         )
         for port, dataset in configuration.inputs.items():
-            self._declared("datasets", self.scenario.datasets, dataset, (*where, "inputs", port), "dataset")
+            if isinstance(dataset, str):
+                here = (*where, "inputs", port)
+                self._declared("datasets", self.scenario.datasets, dataset, here, "dataset")
         workflow = self.workflow_of(configuration.executable)
         if workflow:
             self._inputs(configuration, workflow, where)
@@ -116,11 +121,15 @@ class Linker:
     def _inputs(self, configuration: Configuration, workflow: Workflow, where: Path) -> None:
         self._ports(configuration.inputs, workflow, where)
         for port, dataset in configuration.inputs.items():
-            declared = self.scenario.datasets.get(dataset)
-            wanted = workflow.inputs[port].kind if port in workflow.inputs else None
-            if declared and wanted and declared.kind != wanted:
-                message = f"the workflow reads a {wanted} here, and `{dataset}` is a {declared.kind}"
-                self.findings.add((*where, "inputs", port), "artifact-kind", message)
+            if not isinstance(dataset, OutputOf):
+                self._kind(dataset, port, workflow, (*where, "inputs", port))
+
+    def _kind(self, dataset: str, port: str, workflow: Workflow, where: Path) -> None:
+        declared = self.scenario.datasets.get(dataset)
+        wanted = workflow.inputs[port].kind if port in workflow.inputs else None
+        if declared and wanted and declared.kind != wanted:
+            message = f"the workflow reads a {wanted} here, and `{dataset}` is a {declared.kind}"
+            self.findings.add(where, "artifact-kind", message)
 
     def _ports(self, bound: Collection[str], workflow: Workflow, where: Path) -> None:
         """Inputs that the workflow does not have, and those that it needs and nobody bound."""
@@ -160,6 +169,23 @@ class Linker:
             for key, value in deployment.parameters.items():
                 checked_value(workflow.parameters, key, value, (*where, "parameters", key), self.findings)
         for port, source in deployment.inputs.items():
-            for index, execution in enumerate(source.best.of):
-                place = (*where, "inputs", port, "best", "of", index)
-                self._declared("executions", self.scenario.executions, execution, place, "execution")
+            self._model(source, port, workflow, (*where, "inputs", port))
+
+    def _model(self, source: DeploymentInput, port: str, workflow: Workflow | None, where: Path) -> None:
+        """Where the model of a deployment comes from."""
+        if source.dataset is not None:
+            here = (*where, "dataset")
+            if (
+                self._declared("datasets", self.scenario.datasets, source.dataset, here, "dataset")
+                and workflow
+            ):
+                self._kind(source.dataset, port, workflow, here)
+        for index, execution in enumerate(source.best.of if source.best else ()):
+            place = (*where, "best", "of", index)
+            children = [
+                child
+                for name in self.scenario.executions
+                for child, _ in execution_children(self.scenario, self.members, name)
+            ]
+            known = list(dict.fromkeys([*self.scenario.executions, *children]))
+            self._declared("executions", known, execution, place, "execution")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from generator.catalog import Workflow
-from generator.spec.document import Configuration, Execution, Scenario
+from generator.spec.document import Configuration, Scenario
 from generator.spec.environment import Docker, Environment
 from generator.spec.executable import Executable
 from generator.spec.expand import checked_value
@@ -13,6 +13,7 @@ from generator.spec.findings import Findings
 from generator.spec.model import SpecModel
 from generator.spec.overrides import ConfigurationOverrides, ExecutableOverrides, ScenarioOverrides
 from generator.spec.reader import Path
+from generator.spec.runs import Execution
 from generator.spec.types import is_bare
 from generator.suggest import did_you_mean
 

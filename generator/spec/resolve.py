@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from generator.catalog import Workflow
 from generator.errors import Diagnostic, InputError
-from generator.spec.document import Dataset, Scenario
+from generator.spec.dependencies import depended_on, execution_children, split_output
+from generator.spec.document import Dataset, OutputOf, Scenario
 from generator.spec.environment import BaseImages, Environment
 from generator.spec.executable import Executable
 from generator.spec.findings import Findings
 from generator.spec.link import Linker
 from generator.spec.overlay import overlay, unknown_scenarios, unplaced_images
+from generator.spec.parameters import canonical
 from generator.spec.reader import Path, Positions
+from generator.spec.runs import DeploymentInput, Suspend
 from generator.spec.types import IMAGE
 from generator.suggest import did_you_mean
 
@@ -61,15 +64,24 @@ class ResolvedDataset:
 
 
 @dataclass(frozen=True)
+class OutputReference:
+    """An output artifact of a resolved execution of the same scenario."""
+
+    execution: str
+    output: str
+
+
+@dataclass(frozen=True)
 class ResolvedConfiguration:
     """A configuration, or a child of one: all parameters as canonical strings, inputs as port -> dataset
-    name."""
+    name, and `outputs` as port -> output of another execution."""
 
     scenario: str
     name: str
     executable: str
     parameters: Mapping[str, str]
     inputs: Mapping[str, str]
+    outputs: Mapping[str, OutputReference] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,8 @@ class ResolvedExecution:
     """Runs wanted of one resolved configuration.
 
     An execution of a family becomes one for each child, all with the same `group` (the name in the spec),
-    which is what `max_parallel` counts.
+    which is what `max_parallel` counts. `depends_on` names resolved executions of the scenario that must have
+    completed first, those of `from:` inputs included.
     """
 
     scenario: str
@@ -89,6 +102,24 @@ class ResolvedExecution:
     rerun_after: datetime | None
     max_parallel: int | None
     group: str
+    backoff_seconds: int | None = None
+    depends_on: tuple[str, ...] = ()
+    suspend: Suspend | None = None
+    protect: bool = False
+
+
+@dataclass(frozen=True)
+class ResolvedDeployment:
+    """A model server with all its parameters as canonical strings."""
+
+    scenario: str
+    name: str
+    executable: str
+    parameters: Mapping[str, str]
+    inputs: Mapping[str, DeploymentInput]
+    ttl: str | None
+    suspend: Suspend | None
+    protect: bool
 
 
 @dataclass(frozen=True)
@@ -101,6 +132,7 @@ class Resolved:
     datasets: tuple[ResolvedDataset, ...]
     configurations: tuple[ResolvedConfiguration, ...]
     executions: tuple[ResolvedExecution, ...]
+    deployments: tuple[ResolvedDeployment, ...] = ()
 
 
 def resolve(project: Project, environment: str, catalog: Mapping[str, Workflow]) -> Resolved:
@@ -135,6 +167,7 @@ def resolve(project: Project, environment: str, catalog: Mapping[str, Workflow])
         datasets=tuple(item for linker in ordered for item in _datasets(linker.scenario)),
         configurations=tuple(item for linker in ordered for item in _configurations(linker)),
         executions=tuple(item for linker in ordered for item in _executions(linker)),
+        deployments=tuple(item for linker in ordered for item in _deployments(linker)),
     )
 
 
@@ -213,12 +246,18 @@ def _configurations(linker: Linker) -> list[ResolvedConfiguration]:
     result = []
     for name, members in linker.members.items():
         spec = linker.scenario.configurations[name]
-        inputs = dict(sorted(spec.inputs.items()))
+        bound = sorted(spec.inputs.items())
+        inputs = {port: item for port, item in bound if isinstance(item, str)}
+        outputs = {
+            port: OutputReference(*split_output(item.from_))
+            for port, item in bound
+            if isinstance(item, OutputOf)
+        }
         for child in members:
             parameters = dict(sorted(child.values.items()))
             result.append(
                 ResolvedConfiguration(
-                    linker.scenario.metadata.name, child.address, spec.executable, parameters, inputs
+                    linker.scenario.metadata.name, child.address, spec.executable, parameters, inputs, outputs
                 )
             )
     return sorted(result, key=lambda item: item.name)
@@ -227,14 +266,12 @@ def _configurations(linker: Linker) -> list[ResolvedConfiguration]:
 def _executions(linker: Linker) -> list[ResolvedExecution]:
     result = []
     for group, spec in linker.scenario.executions.items():
-        parent = spec.configuration.split(".")[0]
-        every = [child.address for child in linker.members.get(parent, [])]
-        for address in every if spec.configuration == parent else [spec.configuration]:
-            suffix = address.removeprefix(spec.configuration)
+        depends_on = depended_on(linker.scenario, linker.members, group)
+        for name, address in execution_children(linker.scenario, linker.members, group):
             result.append(
                 ResolvedExecution(
                     scenario=linker.scenario.metadata.name,
-                    name=group + suffix,
+                    name=name,
                     configuration=address,
                     want=spec.want,
                     retries=spec.retries,
@@ -242,6 +279,34 @@ def _executions(linker: Linker) -> list[ResolvedExecution]:
                     rerun_after=spec.rerun_after,
                     max_parallel=spec.max_parallel,
                     group=group,
+                    backoff_seconds=spec.backoff,
+                    depends_on=depends_on,
+                    suspend=spec.suspend,
+                    protect=spec.protect,
                 )
             )
     return sorted(result, key=lambda item: item.name)
+
+
+def _deployments(linker: Linker) -> list[ResolvedDeployment]:
+    result = []
+    for name, spec in sorted(linker.scenario.deployments.items()):
+        workflow = linker.workflow_of(spec.executable)
+        declared = workflow.parameters if workflow else {}
+        values = {
+            key: canonical(parameter, spec.parameters.get(key, parameter.default))
+            for key, parameter in sorted(declared.items())
+        }
+        result.append(
+            ResolvedDeployment(
+                scenario=linker.scenario.metadata.name,
+                name=name,
+                executable=spec.executable,
+                parameters=values,
+                inputs=dict(sorted(spec.inputs.items())),
+                ttl=spec.ttl,
+                suspend=spec.suspend,
+                protect=spec.protect,
+            )
+        )
+    return result

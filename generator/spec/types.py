@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -115,6 +116,17 @@ MountPath = _name(
     "an absolute folder without `.`, `..` or a trailing slash",
 )
 StorageClass = _name(rf"(?=.{{1,253}}$){_WORD}(?:\.{_WORD})*", "the name of a Kubernetes storage class")
+GenericSecretName = _name(
+    r"(?=.{1,252}$)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?",
+    "1 to 252 lower-case letters, digits, dots and hyphens (AI Core generic secret)",
+)
+LeaseName = _name(rf"(?=.{{1,63}}$){_WORD}", "1 to 63 lower-case letters, digits and hyphens (Kubernetes)")
+ExecutionOutput = _name(
+    r"[a-z0-9][a-z0-9_-]*(?:\.[\w+-]+)*\.[A-Za-z0-9][\w-]*",
+    "`<execution>.<output artifact>`, such as `train.trainedmodel`",
+)
+TimeToLive = _name(r"[1-9][0-9]{0,5}[mhd]", "a time such as `10m`, `12h` or `7d` (AI Core's ttl)")
+Sha256 = _name(r"[0-9a-f]{64}", "64 hexadecimal digits, in lower case")
 ResourceGroup = _name(
     r"[a-zA-Z0-9][a-zA-Z0-9.-]{1,251}[a-zA-Z0-9]",
     "3 to 253 letters, digits, dots and hyphens (AI Core resource group)",
@@ -210,6 +222,34 @@ def _timestamp(value: object) -> datetime:
     return moment
 
 
+_CRON_FIELD = r"(?:\*|[0-9]{1,2}(?:-[0-9]{1,2})?)(?:/[0-9]{1,2})?"
+_CRON_LIMITS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+
+
+def _cron(value: str) -> str:
+    fields = value.split()
+    legal = len(fields) == len(_CRON_LIMITS) and all(
+        re.fullmatch(rf"{_CRON_FIELD}(?:,{_CRON_FIELD})*", field)
+        and all(low <= int(number) <= high for number in re.findall(r"(?<![/0-9])[0-9]+", field))
+        and all(int(step) > 0 for step in re.findall(r"/([0-9]+)", field))
+        for field, (low, high) in zip(fields, _CRON_LIMITS, strict=True)
+    )
+    if not legal:
+        raise PydanticCustomError(
+            "cron",
+            "must be five fields: minute, hour, day of month, month, day of week, such as `0 20 * * 1-5`",
+        )
+    return " ".join(fields)
+
+
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise PydanticCustomError("time_zone", "must be an IANA time zone, such as `Europe/Berlin`") from None
+    return value
+
+
 def _relative_path(value: str) -> str:
     parts = value.split("/")
     if value.startswith("/") or "\\" in value or any(part in {"", ".", ".."} for part in parts):
@@ -230,6 +270,8 @@ Duration = Annotated[
 Timestamp = Annotated[
     datetime, BeforeValidator(_timestamp), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
+CronExpression = Annotated[Text, AfterValidator(_cron), WithJsonSchema({"type": "string"})]
+TimeZone = Annotated[Line, AfterValidator(_time_zone)]
 RelativePath = Annotated[Line, AfterValidator(_relative_path)]
 
 

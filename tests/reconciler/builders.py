@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from generator.fingerprint import manifest_fingerprint
-from generator.spec.environment import Environment, Policy
+from generator.spec.environment import Environment
+from generator.spec.operations import Policy
 from reconciler.aicore import AICoreWriter
 from reconciler.apply import Outcome, Workplace, apply
 from reconciler.dataset import DatasetFile, DatasetManifest

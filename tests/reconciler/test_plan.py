@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.spec.environment import Policy
+from generator.spec.operations import Policy
 from reconciler.desired import Desired, DesiredDeployment
 from reconciler.exitcode import ExitCode
 from reconciler.explain import differences

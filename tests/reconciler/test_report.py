@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.spec.environment import Policy
+from generator.spec.operations import Policy
 from reconciler.health import Health
 from reconciler.live import Metric, Metrics
 from reconciler.plan_model import Action, Category, Change, Plan, Problem, Stage, StageName
