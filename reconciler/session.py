@@ -11,6 +11,7 @@ from reconciler.aicore import AICore
 from reconciler.apply import Applied, Outcome, Workplace, apply, refuse
 from reconciler.check import UNCHECKED
 from reconciler.clock import Clock, SystemClock
+from reconciler.compare import Measured
 from reconciler.connection import connect, connect_readonly, credentials
 from reconciler.errors import InputRejectedError
 from reconciler.events import Emitter, EventKind, EventLog, Listener
@@ -201,6 +202,26 @@ class Session:
         """All that an execution (see `find_execution`) has tracked; empty when that is nothing."""
         run = self.find_execution(execution)
         return self._reader().metrics([run.id]).get(run.id, Metrics(run.id))
+
+    def measured(self, executions: Sequence[str] = ()) -> list[Measured]:
+        """Executions (see `find_execution`) with their configurations and metrics; without names, the latest
+        of each configuration that has tracked anything.
+        """
+        configurations = {item.id: item for item in self.configurations()}
+        if executions:
+            runs = [self.find_execution(name) for name in executions]
+        else:
+            latest: dict[str, Execution] = {}
+            for run in self.executions():
+                latest.setdefault(run.configuration, run)
+            runs = list(latest.values())
+        tracked = self._reader().metrics([run.id for run in runs]) if runs else {}
+        return [
+            Measured(run, configurations[run.configuration], tracked.get(run.id, Metrics(run.id)))
+            for run in runs
+            if run.configuration in configurations
+            and (executions or (run.id in tracked and tracked[run.id].metrics))
+        ]
 
     def watch(self, executions: Sequence[str], poll_seconds: float = POLL_SECONDS) -> Iterator[Progress]:
         """Look at executions (ids) until all have ended."""

@@ -69,7 +69,9 @@ def _read(paths: Iterable[str]) -> Iterable[tuple[str, bytes]]:
         elif path.exists():
             yield path.as_posix(), path.read_bytes()
         else:
-            raise CommandError(f"{name}: no such file or folder", remedy="Name template files, or - for stdin.")
+            raise CommandError(
+                f"{name}: no such file or folder", remedy="Name template files, or - for stdin."
+            )
 
 
 def _line(item: Diagnostic) -> str:
