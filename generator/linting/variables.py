@@ -14,6 +14,7 @@ _SECRET_NAME = re.compile(
 )
 _HARMLESS = re.compile(r"/.*|[\d.]+|true|false", re.IGNORECASE)  # a path, a number, a switch
 _SECRET_VALUE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|://[^/\s:@]+:[^/\s@]+@")
+_LOOKS = "looks like a secret; AI Core syncs no repository that holds one: use `secretKeyRef`"
 _SHORTEST = 6  # `://u:p@` is no shorter
 _RESERVED = frozenset(
     {"AICORE_EXECUTION_ID", "AICORE_TRACKING_ENDPOINT", "AICORE_ARTIFACT_SIGNATURES", "AI-MAIN-TENANT"}
@@ -39,6 +40,10 @@ def environment(view: Document) -> Iterator[Finding]:
                 message = "has `value` and `valueFrom`; keep one"
                 yield Finding(variable.where, "variable-value", message)
             yield from _secrets(variable, "value")
+        for key in ("command", "args", "source"):
+            texts = container.value.get(key) or []
+            if any(_SECRET_VALUE.search(text) for text in ([texts] if isinstance(texts, str) else texts)):
+                yield Finding((*container.where, key), "secret-in-template", _LOOKS)
 
 
 def defaults(view: Document) -> Iterator[Finding]:
@@ -54,8 +59,7 @@ def _secrets(part: Part, key: str) -> Iterator[Finding]:
         return
     named = "{{" not in value and _SECRET_NAME.search(part.name) and not _HARMLESS.fullmatch(value)
     if named or (len(value) > _SHORTEST and _SECRET_VALUE.search(value)):
-        message = "looks like a secret; AI Core syncs no repository that holds one: use `secretKeyRef`"
-        yield Finding((*part.where, key), "secret-in-template", message)
+        yield Finding((*part.where, key), "secret-in-template", _LOOKS)
 
 
 DOCUMENT_RULES: tuple[DocumentRule, ...] = (environment, defaults)

@@ -266,6 +266,18 @@ MUTATIONS: list[tuple[str, str, Spoil]] = [
     ("password", "secret-in-template", variable("DB_PASSWORD", "hunter2")),
     ("key in a URL", "secret-in-template", variable("SOURCE", "https://me:hunter2@example.com/x")),
     (
+        "key in a command line",
+        "secret-in-template",
+        put(f"{BOX}/args", ["get https://me:hunter2@example.com"]),
+    ),
+    (
+        "root in an inline template",
+        "security-context",
+        add(
+            STEPS, [{"name": "in", "inline": {"container": {**HELPER, "securityContext": {"runAsUser": 0}}}}]
+        ),
+    ),
+    (
         "secret as a default",
         "secret-in-template",
         all_of(
@@ -368,6 +380,17 @@ def test_artifacts_handed_over_by_a_step_are_internal() -> None:
             [{"name": "train", "template": "train", "arguments": {"artifacts": handed}}],
         ],
     )(document)
+    assert lint(document, PATH) == []
+
+
+def test_template_defaults_count() -> None:
+    """What `templateDefaults` gives to every container is missing nowhere; a template's own word wins."""
+    document = workflow_template()
+    image = place(document, BOX).pop("image")
+    labels = place(document, TRAIN).pop("metadata")
+    put("spec/templateDefaults", {"container": {"image": image, "command": ["x"]}, "metadata": labels})(
+        document
+    )
     assert lint(document, PATH) == []
 
 
