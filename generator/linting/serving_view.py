@@ -60,7 +60,8 @@ class ServingView(Document):
 
     @cached_property
     def pull_secrets(self) -> list[Part]:
-        return listed(self.predictor.value, PREDICTOR, "imagePullSecrets")
+        outer = listed(self.spec, ("spec",), "imagePullSecrets")
+        return [*outer, *listed(self.predictor.value, PREDICTOR, "imagePullSecrets")]
 
     @cached_property
     def pods(self) -> list[Part]:
