@@ -12,7 +12,7 @@ from generator.spec.document import Scenario
 from generator.spec.executable import Retry, Scaling
 from generator.spec.parameters import Parameter, canonical
 from generator.spec.resolve import ResolvedExecutable
-from generator.templating import Bare, fill
+from generator.templating import Bare, chunks
 from generator.version import TOOL
 
 
@@ -26,9 +26,14 @@ def fill_text(executable: ResolvedExecutable, name: str, path: str) -> str:
 
     Raises InputError, at `path`, when the text names something that is not there.
     """
+    return "".join(fill_chunks(executable, name, path))
+
+
+def fill_chunks(executable: ResolvedExecutable, name: str, path: str) -> list[str]:
+    """The same in pieces: see `templating.chunks`."""
     workflow = executable.workflow
     try:
-        return fill(workflow.texts[name], values(executable), workflow.shared)
+        return chunks(workflow.texts[name], values(executable), workflow.shared)
     except TemplateError as error:
         message = f"{name} of workflow `{workflow.name}` cannot be filled: {error.message}"
         raise InputError([Diagnostic(path, 1, 1, "template-syntax", message)]) from None

@@ -14,7 +14,8 @@ from typing import Any
 
 import yaml
 
-from generator.context import fill_text, header
+from generator import mold
+from generator.context import fill_chunks, header
 from generator.emit import emit
 from generator.errors import Diagnostic, InputError
 from generator.fingerprint import digest, template_fingerprint
@@ -26,7 +27,6 @@ from generator.version import TOOL, tool_version
 __all__ = ["render", "template_path"]
 
 MANIFEST_FORMAT = 1
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def rendered_folder(environment: str) -> str:
@@ -77,9 +77,9 @@ def render(resolved: Resolved) -> dict[str, bytes]:
 
 def build_template(executable: ResolvedExecutable, path: str) -> dict[str, Any]:
     """The template of one executable, checked. `path` stands in the findings of an InputError."""
-    text = fill_text(executable, "template.yaml.j2", path)
+    chunks = fill_chunks(executable, "template.yaml.j2", path)
     try:
-        document = _LOADER(text).get_single_data()
+        document = mold.load(chunks)
     except yaml.YAMLError as error:
         message = f"template.yaml.j2 of workflow `{executable.workflow.name}` gives no YAML: {error}"
         raise InputError([Diagnostic(path, 1, 1, "template-syntax", message)]) from None
@@ -101,7 +101,7 @@ def _tidy(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rewritten(text: str) -> str:
-    return emit(_LOADER(text).get_single_data())
+    return emit(mold.read(text))
 
 
 def _manifest(resolved: Resolved, files: Mapping[str, bytes], fingerprints: Mapping[str, str]) -> bytes:
