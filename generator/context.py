@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from jinja2 import TemplateError
 
-from generator.catalog import Workflow
 from generator.errors import Diagnostic, InputError
 from generator.spec.document import Scenario
 from generator.spec.executable import Retry, Scaling
@@ -45,6 +46,7 @@ def values(executable: ResolvedExecutable) -> dict[str, Any]:
     """
     spec, scenario, workflow = executable.spec, executable.scenario.metadata, executable.workflow
     ports = sorted(workflow.inputs.items()), sorted(workflow.outputs.items())
+    scope = "inputs" if workflow.kind == "serving" else "workflow"
     inputs, outputs = ([_port(name, port.path) for name, port in side] for side in ports)
     return {
         "executable": {
@@ -86,7 +88,7 @@ def values(executable: ResolvedExecutable) -> dict[str, Any]:
         "machine_labels": _machine_labels(executable),
         "inputs": inputs,
         "outputs": outputs,
-        "parameters": [_parameter(parameter, workflow) for parameter in workflow.parameters.values()],
+        "parameters": [_parameter(parameter, scope) for parameter in workflow.parameters.values()],
         "gpu": spec.uses_gpu,
     }
 
@@ -132,8 +134,9 @@ def _annotations(executable: ResolvedExecutable) -> list[tuple[str, str]]:
     return [(key, value) for key, value in pairs if value]
 
 
-def _parameter(parameter: Parameter, workflow: Workflow) -> dict[str, str]:
-    scope = "inputs" if workflow.kind == "serving" else "workflow"
+@lru_cache(maxsize=4096)
+def _parameter(parameter: Parameter, scope: str) -> Mapping[str, str]:
+    """The same for every executable of a workflow, and there may be thousands of them."""
     return {
         "name": parameter.name,
         "default": canonical(parameter, parameter.default),
