@@ -61,7 +61,12 @@ def _finding(item: ErrorDetails, model: type[BaseModel]) -> Finding:
     if where[-1:] and where[-1] in _ALTERNATIVES:  # pydantic names the type that it tried last
         where = where[:-1]
     code = _code(where) if item["type"] in {"string_type", "none_required"} else "template-schema"
-    return Finding(where, code, _TEXTS.get(code, _TEXT) if code != "template-schema" else _words(item, model))
+    return Finding(
+        where,
+        code,
+        _words(item, model) if code == "template-schema" else _TEXTS.get(code, _TEXT),
+        item["type"] == "extra_forbidden",
+    )
 
 
 def _words(item: ErrorDetails, model: type[BaseModel]) -> str:

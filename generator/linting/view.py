@@ -30,6 +30,7 @@ class Finding(NamedTuple):
     where: Path
     code: str
     message: str
+    at_key: bool = False  # it speaks of the key, not of its value
 
 
 class Part(NamedTuple):
