@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
@@ -49,10 +49,11 @@ def manifest_path(environment: str) -> str:
     return f"{rendered_folder(environment)}/manifest.json"
 
 
-def render(resolved: Resolved) -> dict[str, bytes]:
+def render(resolved: Resolved, rendered: Callable[[], None] | None = None) -> dict[str, bytes]:
     """All files of one environment: path relative to the project root -> content, sorted by path.
 
-    Raises InputError with the findings of every template that a catalogue's text made wrong.
+    `rendered` is called for each executable: thousands of them take seconds. Raises InputError with the
+    findings of every template that a catalogue's text made wrong.
     """
     environment = resolved.environment.metadata.name
     files: dict[str, bytes] = {}
@@ -60,6 +61,8 @@ def render(resolved: Resolved) -> dict[str, bytes]:
     diagnostics: list[Diagnostic] = []
     for executable in resolved.executables:
         path = template_path(environment, executable.id)
+        if rendered is not None:
+            rendered()
         try:
             document = build_template(executable, path)
             if executable.workflow.builds_image:
