@@ -212,6 +212,15 @@ def test_findings_inside_of_a_text_point_at_their_line() -> None:
     assert lines[found["replicas"].line - 1].strip() == "maxReplicas: 0"
 
 
+def test_a_text_that_is_no_yaml_points_at_its_fault() -> None:
+    document = serving_template()
+    text("spec", "minReplicas: 1", "minReplicas: 1\n  minReplicas: 2")(document)
+    written = dump(document)
+    (found,) = lint_file(PATH, written.encode())
+    assert written.splitlines()[found.line - 1].strip() == "minReplicas: 2"
+    assert "line 5 of the text" in found.message
+
+
 def test_a_fault_behind_a_reference_is_in_its_column() -> None:
     """References are longer than what fills them; columns are those of the file all the same."""
     document = serving_template()
