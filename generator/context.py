@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from jinja2 import TemplateError
 
-from generator.catalog import Workflow
 from generator.errors import Diagnostic, InputError
 from generator.spec.document import Scenario
 from generator.spec.executable import Retry, Scaling
 from generator.spec.parameters import Parameter, canonical
 from generator.spec.resolve import ResolvedExecutable
-from generator.templating import Bare, fill
+from generator.templating import Bare, chunks
 from generator.version import TOOL
 
 
@@ -26,9 +27,14 @@ def fill_text(executable: ResolvedExecutable, name: str, path: str) -> str:
 
     Raises InputError, at `path`, when the text names something that is not there.
     """
+    return "".join(fill_chunks(executable, name, path))
+
+
+def fill_chunks(executable: ResolvedExecutable, name: str, path: str) -> list[str]:
+    """The same in pieces: see `templating.chunks`."""
     workflow = executable.workflow
     try:
-        return fill(workflow.texts[name], values(executable), workflow.shared)
+        return chunks(workflow.texts[name], values(executable), workflow.shared)
     except TemplateError as error:
         message = f"{name} of workflow `{workflow.name}` cannot be filled: {error.message}"
         raise InputError([Diagnostic(path, 1, 1, "template-syntax", message)]) from None
@@ -40,6 +46,7 @@ def values(executable: ResolvedExecutable) -> dict[str, Any]:
     """
     spec, scenario, workflow = executable.spec, executable.scenario.metadata, executable.workflow
     ports = sorted(workflow.inputs.items()), sorted(workflow.outputs.items())
+    scope = "inputs" if workflow.kind == "serving" else "workflow"
     inputs, outputs = ([_port(name, port.path) for name, port in side] for side in ports)
     return {
         "executable": {
@@ -81,7 +88,7 @@ def values(executable: ResolvedExecutable) -> dict[str, Any]:
         "machine_labels": _machine_labels(executable),
         "inputs": inputs,
         "outputs": outputs,
-        "parameters": [_parameter(parameter, workflow) for parameter in workflow.parameters.values()],
+        "parameters": [_parameter(parameter, scope) for parameter in workflow.parameters.values()],
         "gpu": spec.uses_gpu,
     }
 
@@ -127,8 +134,9 @@ def _annotations(executable: ResolvedExecutable) -> list[tuple[str, str]]:
     return [(key, value) for key, value in pairs if value]
 
 
-def _parameter(parameter: Parameter, workflow: Workflow) -> dict[str, str]:
-    scope = "inputs" if workflow.kind == "serving" else "workflow"
+@lru_cache(maxsize=4096)
+def _parameter(parameter: Parameter, scope: str) -> Mapping[str, str]:
+    """The same for every executable of a workflow, and there may be thousands of them."""
     return {
         "name": parameter.name,
         "default": canonical(parameter, parameter.default),

@@ -57,8 +57,11 @@ def _escape(character: str) -> str:
 def _block(value: Any, indent: str, lines: list[str]) -> None:
     if isinstance(value, dict) and value:
         for key, item in value.items():
-            head = f"{indent}{scalar(str(key))}:"
-            if isinstance(item, str) and _is_literal(item):
+            head = f"{indent}{_text(str(key))}:"
+            if isinstance(item, str):  # nine of ten values: the shortest way
+                if "\n" not in item or not _is_literal(item):
+                    lines.append(f"{head} {_text(item)}")
+                    continue
                 lines.append(f"{head} |")
                 lines += [f"{indent}  {line}".rstrip() for line in item[:-1].split("\n")]
             elif _is_short(item):
@@ -96,8 +99,7 @@ def _is_literal(text: str) -> bool:
     """Text in whole lines that a block shows as it is: nothing is stripped, nothing taken as indent."""
     lines = text.split("\n")
     return (
-        len(lines) > 1
-        and lines[-1] == ""
+        lines[-1] == ""
         and all(line.isprintable() and line == line.rstrip() for line in lines)
         and bool(lines[0])
         and bool(lines[-2])

@@ -147,11 +147,11 @@ def _diagnostics(
     found = {
         Diagnostic(
             path,
-            *places.of(where),
-            code,
-            f"{dotted(where)}: {message}".removeprefix(": "),
-            severity(code, strict=strict),
+            *(places.of_key(item.where) if item.at_key else places.of(item.where)),
+            item.code,
+            f"{dotted(item.where)}: {item.message}".removeprefix(": "),
+            severity(item.code, strict=strict),
         )
-        for where, code, message in findings
+        for item in findings
     }
     return sorted(found)

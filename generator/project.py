@@ -48,18 +48,23 @@ class Project:
 
 
 def project_catalog(root: Path, extra: Sequence[Path] = ()) -> Mapping[str, Workflow]:
-    """The workflows that a project may use: the built-in ones, those in the `extra` folders, in the folders
-    of the variable CORESPEC_CATALOG (separated like those of PATH) and in the `catalog` folders of its
-    environments.
+    """The workflows that a project may use: the built-in ones and those in its `catalog_folders`.
 
-    Raises InputError for a folder that is no catalogue, and for a name that comes up twice. An environment
-    that cannot be read is left to `load_project`, which reports it.
+    Raises InputError for a folder that is no catalogue, and for a name that comes up twice.
+    """
+    return load_catalog(catalog_folders(root, extra))
+
+
+def catalog_folders(root: Path, extra: Sequence[Path] = ()) -> list[Path]:
+    """Catalogues that a project names: the `extra` folders, those of the variable CORESPEC_CATALOG (separated
+    like those of PATH) and the `catalog` folders of its environments; each folder once.
+
+    An environment that cannot be read is left to `load_project`, which reports it.
     """
     named = [Path(item) for item in os.environ.get(CATALOG_VARIABLE, "").split(os.pathsep) if item]
     declared = (parsed.salvaged for parsed in _parse_folder(root, "specs/environments", Environment))
     own = [root / folder for environment in declared if environment for folder in environment.catalog]
-    folders = {path.resolve(): path for path in [*extra, *named, *own]}
-    return load_catalog([*folders.values()])
+    return [*{path.resolve(): path for path in [*extra, *named, *own]}.values()]
 
 
 def load_project(root: Path, catalog: Mapping[str, Workflow] | None = None) -> Project:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
 
-from generator.context import fill_text, header
+from generator import mold
+from generator.context import fill_chunks, header
 from generator.emit import emit
 from generator.errors import Diagnostic, InputError
 from generator.fingerprint import digest, template_fingerprint
@@ -26,7 +27,6 @@ from generator.version import TOOL, tool_version
 __all__ = ["render", "template_path"]
 
 MANIFEST_FORMAT = 1
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def rendered_folder(environment: str) -> str:
@@ -49,10 +49,11 @@ def manifest_path(environment: str) -> str:
     return f"{rendered_folder(environment)}/manifest.json"
 
 
-def render(resolved: Resolved) -> dict[str, bytes]:
+def render(resolved: Resolved, rendered: Callable[[], None] | None = None) -> dict[str, bytes]:
     """All files of one environment: path relative to the project root -> content, sorted by path.
 
-    Raises InputError with the findings of every template that a catalogue's text made wrong.
+    `rendered` is called for each executable: thousands of them take seconds. Raises InputError with the
+    findings of every template that a catalogue's text made wrong.
     """
     environment = resolved.environment.metadata.name
     files: dict[str, bytes] = {}
@@ -60,6 +61,8 @@ def render(resolved: Resolved) -> dict[str, bytes]:
     diagnostics: list[Diagnostic] = []
     for executable in resolved.executables:
         path = template_path(environment, executable.id)
+        if rendered is not None:
+            rendered()
         try:
             document = build_template(executable, path)
             if executable.workflow.builds_image:
@@ -77,9 +80,9 @@ def render(resolved: Resolved) -> dict[str, bytes]:
 
 def build_template(executable: ResolvedExecutable, path: str) -> dict[str, Any]:
     """The template of one executable, checked. `path` stands in the findings of an InputError."""
-    text = fill_text(executable, "template.yaml.j2", path)
+    chunks = fill_chunks(executable, "template.yaml.j2", path)
     try:
-        document = _LOADER(text).get_single_data()
+        document = mold.load(chunks)
     except yaml.YAMLError as error:
         message = f"template.yaml.j2 of workflow `{executable.workflow.name}` gives no YAML: {error}"
         raise InputError([Diagnostic(path, 1, 1, "template-syntax", message)]) from None
@@ -101,7 +104,7 @@ def _tidy(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rewritten(text: str) -> str:
-    return emit(_LOADER(text).get_single_data())
+    return emit(mold.read(text))
 
 
 def _manifest(resolved: Resolved, files: Mapping[str, bytes], fingerprints: Mapping[str, str]) -> bytes:

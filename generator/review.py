@@ -10,6 +10,8 @@ from pathlib import Path
 from generator.diff import TemplateDiff, diff_templates
 from generator.repository import Credentials, GitRepository
 
+__all__ = ["Review", "review"]
+
 _RENDERED = "rendered"
 
 

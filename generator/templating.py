@@ -24,12 +24,35 @@ class Bare(str):
     __slots__ = ()
 
 
+class Literal(str):
+    """A value as a quoted word of the output; `meaning` is the text that a reader gets from it."""
+
+    __slots__ = ("meaning",)
+    meaning: str
+
+    def __str__(self) -> str:
+        return self  # jinja2 passes every value through `str`
+
+
 def fill(text: str, values: Mapping[str, Any], shared: Mapping[str, str] | None = None) -> str:
     """Fill a catalogue text; `shared` holds the texts that it may include, by name.
 
     Raises jinja2.TemplateError where it names an unknown value or an unknown text.
     """
-    return _compiled(text, tuple(sorted((shared or {}).items()))).render(values)
+    return "".join(chunks(text, values, shared))
+
+
+def chunks(text: str, values: Mapping[str, Any], shared: Mapping[str, str] | None = None) -> list[str]:
+    """The filled text in pieces: what stands in the catalogue, and a `Literal` for every quoted value."""
+    return list(_compiled(text, tuple(sorted((shared or {}).items()))).generate(values))
+
+
+@lru_cache(maxsize=4096)
+def literal(text: str) -> Literal:
+    """Text as the quoted word that stands in the output; templates repeat the same words many times."""
+    word = Literal(quote(text))
+    word.meaning = text
+    return word
 
 
 def check_syntax(text: str) -> None:
@@ -37,11 +60,11 @@ def check_syntax(text: str) -> None:
     _environment().parse(text)
 
 
-def _literal(value: Any) -> Any:
+def _finalize(value: Any) -> Any:
     """A value as the literal that stands in the output; text is always quoted."""
     if isinstance(value, StrictUndefined | Bare):
         return value  # jinja2 raises when an undefined value is written
-    return quote(value) if isinstance(value, str) else json.dumps(value)
+    return literal(value) if isinstance(value, str) else json.dumps(value)
 
 
 @lru_cache(maxsize=8)
@@ -49,8 +72,8 @@ def _environment(shared: tuple[tuple[str, str], ...] = ()) -> ImmutableSandboxed
     return ImmutableSandboxedEnvironment(
         loader=DictLoader(dict(shared)),
         undefined=StrictUndefined,
-        finalize=_literal,
-        autoescape=False,  # the output is YAML; `_literal` quotes every value
+        finalize=_finalize,
+        autoescape=False,  # the output is YAML; `_finalize` quotes every value
         variable_start_string="<<",
         variable_end_string=">>",
         block_start_string="<%",

@@ -16,7 +16,7 @@ from trainer.errors import InputError, ParameterError, TrainerError
 from trainer.parameters.show import describe
 from trainer.workflows import WORKFLOWS, Workflow
 
-CHECKED = ("object-detection-train",)
+CHECKED = ("object-detection-train", "image-classification-train")
 Verb = Callable[[argparse.Namespace], int]
 
 
@@ -122,10 +122,13 @@ def _check(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from trainer.data.check import inspect
+    from trainer.data.folders import select_folders
     from trainer.data.report import print_report
+    from trainer.data.sources import select
 
     workflow = WORKFLOWS[options.workflow]
-    report = inspect(options.datain, workflow.table.parse(_values(workflow, options))).report
+    find = select if options.workflow == "object-detection-train" else select_folders
+    report = inspect(options.datain, workflow.table.parse(_values(workflow, options)), find).report
     if options.output == "json":
         print(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
     else:

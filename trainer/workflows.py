@@ -52,6 +52,14 @@ def _train_detector(parameters: detection.DetectionParameters, options: argparse
     return train(parameters, options.datain, options.trainedmodel)
 
 
+def _train_classifier(
+    parameters: classification.ClassificationParameters, options: argparse.Namespace
+) -> int:
+    from trainer.classification.run import train
+
+    return train(parameters, options.datain, options.trainedmodel)
+
+
 def _process_pictures(parameters: batch.BatchParameters, options: argparse.Namespace) -> int:
     from trainer.batch.run import run
 
@@ -81,7 +89,7 @@ WORKFLOWS: dict[str, Workflow] = {
             classification.TABLE,
             "train a classifier on one folder per class",
             _TRAINING,
-            _unfinished("image-classification-train"),
+            _train_classifier,
         ),
         Workflow(
             retrieval.TABLE,

@@ -16,6 +16,7 @@ from corespec.image_progress import ImageDisplay
 from corespec.options import Catalog, Directory, Environment, Format, Output
 from corespec.project import Place, load
 from generator.errors import RepositoryError
+from generator.images.base import fetch_base
 from generator.images.build import PLATFORM, BuildOptions, BuiltImage, build_image
 from generator.images.context import context_files
 from generator.images.engine import connect
@@ -80,19 +81,24 @@ def build(
     root = place.project.root
     chosen = targets(place.resolve(), executables or ())
     contexts = {item.reference: context_files(root, item.recipe, wheels) for item in chosen}
-    options = BuildOptions(_arguments(build_arg or ()), platform=platform, cache=not no_cache, pull=pull)
+    arguments = _arguments(build_arg or ())
     repository = _repository(root)
     engine = connect()
     rows = []
     with _listener(form) as listener:
         for item in chosen:
-            built = build_image(
-                engine,
-                item.reference,
-                contexts[item.reference],
-                options.labelled(_labels(item, repository)),
-                listener,
+            base = item.executable.base_image
+            known = credentials_for(base, place.environment.docker, root)
+            if known:
+                fetch_base(engine, base, known, platform, always=pull, listener=listener)
+            options = BuildOptions(
+                arguments,
+                _labels(item, repository),
+                platform,
+                cache=not no_cache,
+                pull=pull and known is None,
             )
+            built = build_image(engine, item.reference, contexts[item.reference], options, listener)
             rows.append(_row(item, built, _write_bill(engine, item, sbom)))
     _say_built(place, rows, form)
     return ExitCode.CONVERGED

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,8 +14,13 @@ from corespec.options import Catalog, Directory, Environment, Format, Output
 from generator import rendercache
 from reconciler.exitcode import ExitCode
 
+if TYPE_CHECKING:
+    from generator.spec.resolve import Resolved
+
 #: Paths that a person is shown at most; `-o json` has all of them.
 LISTED = 40
+#: Executables that are rendered before anybody would wonder.
+UNSEEN = 200
 
 Rendered = Mapping[str, Collection[str]]  # environment -> paths
 
@@ -50,15 +55,37 @@ def _render(
     from generator.renderinputs import inputs_digest
 
     root = directory.resolve()
-    catalogs = [*extra, *_named_catalogs()]
+    catalogs = _catalogs(root, extra)
     inputs = inputs_digest(root, catalogs)
     places = load_all(directory, environment, extra)
-    rendered = {place.name: place.render() for place in places}
+    rendered = _render_all({place.name: place.resolve() for place in places})
     environments = places[0].project.environments
-    rendercache.remember(
-        root, rendered, environments=environments, inputs=inputs, extra=extra, catalogs=catalogs
-    )
+    if _catalogs(root, extra) == catalogs:
+        rendercache.remember(
+            root, rendered, environments=environments, inputs=inputs, extra=extra, catalogs=catalogs
+        )
     return rendered, None if environment is not None else sorted(environments)
+
+
+def _catalogs(root: Path, extra: Sequence[Path]) -> list[Path]:
+    from generator.project import catalog_folders
+
+    return [folder.resolve() for folder in catalog_folders(root, extra)]
+
+
+def _render_all(resolved: Mapping[str, Resolved]) -> dict[str, dict[str, bytes]]:
+    """Render every environment; a person who has to wait sees how far it is."""
+    from generator.render import render
+
+    total = sum(len(item.executables) for item in resolved.values())
+    if total <= UNSEEN or not sys.stderr.isatty():
+        return {name: render(item) for name, item in resolved.items()}
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=output.console(stderr=True), transient=True) as bar:
+        task = bar.add_task("rendering", total=total)
+        return {name: render(item, lambda: bar.advance(task)) for name, item in resolved.items()}
 
 
 def _check(
@@ -127,9 +154,3 @@ def _counted(rendered: Rendered) -> str:
     counts = _counts(rendered)
     templates = f"{counts['templates']:,} template{'' if counts['templates'] == 1 else 's'}"
     return f"{templates} in {counts['files']:,} files ({', '.join(rendered)})"
-
-
-def _named_catalogs() -> list[Path]:
-    """Catalogue folders of the variable CORESPEC_CATALOG."""
-    names = os.environ.get("CORESPEC_CATALOG", "").split(os.pathsep)
-    return [Path(name).resolve() for name in names if name]

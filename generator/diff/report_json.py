@@ -6,6 +6,8 @@ from typing import Any
 
 from generator.diff.model import Change, FileDiff, Kind, TemplateDiff
 
+__all__ = ["diff_document"]
+
 
 def diff_document(diff: TemplateDiff) -> dict[str, Any]:
     """The difference as JSON data: `summary` and `files`; values are whole and as they were parsed.

@@ -13,6 +13,8 @@ from generator.diff.model import Change, FileDiff, TemplateDiff
 from generator.diff.report_text import summary
 from generator.diff.values import printable, sides
 
+__all__ = ["diff_markdown"]
+
 #: What a comment of the usual Git servers can hold, with room to spare, bytes.
 LIMIT = 60_000
 MINIMUM = 1_000  # room for the summary and for what is said about what is left out

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from generator.diff.model import Category, FileDiff, Kind, TemplateDiff
 from generator.diff.values import SIGNS, change_text, printable
 
+__all__ = ["diff_text"]
+
 _MEANING = {
     Category.RETRAIN: "retrain",
     Category.IMAGE: "wait for a new image",

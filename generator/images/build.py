@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from docker.errors import APIError
@@ -14,7 +14,7 @@ from docker.errors import APIError
 from generator.images.context import write_context
 from generator.images.engine import Engine, Line, reachable
 from generator.images.errors import BuildError
-from generator.images.events import ImageEvent, ImageEventKind, Listener, silent
+from generator.images.events import ImageEvent, ImageEventKind, Listener, layer_event, silent
 
 __all__ = ["BuildOptions", "BuiltImage", "build_image"]
 
@@ -63,10 +63,6 @@ class BuildOptions:
     platform: str = PLATFORM
     cache: bool = True
     pull: bool = False
-
-    def labelled(self, labels: Mapping[str, str]) -> BuildOptions:
-        """The same with these labels."""
-        return replace(self, labels=labels)
 
 
 @dataclass(frozen=True)
@@ -147,7 +143,7 @@ class BuildLog:
             for text in whole:
                 self._take(text)
         elif "status" in line:
-            self._layer(line)
+            self._listener(layer_event(self._reference, line, self.step, self.steps))
 
     def flush(self) -> None:
         """Take what is left without an end of line."""
@@ -189,22 +185,6 @@ class BuildLog:
         for name, value in self._arguments.items():
             text = text.replace(value, f"${name}") if len(value) >= MIN_HIDDEN else text
         return text
-
-    def _layer(self, line: Line) -> None:
-        """The base image is being pulled."""
-        progress = line.get("progressDetail") or {}
-        self._listener(
-            ImageEvent(
-                ImageEventKind.LAYER,
-                self._reference,
-                str(line["status"]),
-                self.step,
-                self.steps,
-                str(line.get("id", "")),
-                int(progress.get("current", 0)),
-                int(progress.get("total", 0)),
-            )
-        )
 
     def _report(self, kind: ImageEventKind, message: str) -> None:
         self._listener(ImageEvent(kind, self._reference, message, self.step, self.steps))

@@ -48,6 +48,11 @@ class Engine(Protocol):
     ) -> Iterable[Line]:
         """Push an image; the answer is a stream of progress and failure."""
 
+    def pull(
+        self, repository: str, *, stream: bool, decode: bool, auth_config: Auth | None, platform: str
+    ) -> Iterable[Line]:
+        """Pull an image; the answer is a stream of progress and failure."""
+
     def inspect_image(self, image: str) -> Mapping[str, Any]:
         """What the engine knows about an image that it holds."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 __all__ = ["ImageEvent", "ImageEventKind", "Listener"]
 
@@ -42,6 +43,21 @@ class ImageEvent:
 
 
 Listener = Callable[[ImageEvent], None]
+
+
+def layer_event(image: str, line: Mapping[str, Any], step: int = 0, steps: int = 0) -> ImageEvent:
+    """What a line of the engine's stream says about a layer that moves."""
+    progress = line.get("progressDetail") or {}
+    return ImageEvent(
+        ImageEventKind.LAYER,
+        image,
+        str(line.get("status", "")),
+        step,
+        steps,
+        layer=str(line.get("id", "")),
+        done=int(progress.get("current", 0)),
+        total=int(progress.get("total", 0)),
+    )
 
 
 def silent(event: ImageEvent) -> None:

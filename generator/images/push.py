@@ -6,7 +6,7 @@ from docker.errors import APIError
 
 from generator.images.engine import Engine, Line, reachable
 from generator.images.errors import ImageMissingError, RegistryUnavailableError
-from generator.images.events import ImageEvent, ImageEventKind, Listener, silent
+from generator.images.events import ImageEvent, ImageEventKind, Listener, layer_event, silent
 from generator.images.registry import Credentials, registry_error
 
 __all__ = ["push_image"]
@@ -47,16 +47,6 @@ def _read(reference: str, line: Line, listener: Listener) -> str:
                 f"there is no image {reference} here to push", remedy="Build it: `corespec image build`."
             )
         raise registry_error(reference, reason)
-    if layer := line.get("id"):
-        progress = line.get("progressDetail") or {}
-        listener(
-            ImageEvent(
-                ImageEventKind.LAYER,
-                reference,
-                str(line.get("status", "")),
-                layer=str(layer),
-                done=int(progress.get("current", 0)),
-                total=int(progress.get("total", 0)),
-            )
-        )
+    if "id" in line:
+        listener(layer_event(reference, line))
     return str((line.get("aux") or {}).get("Digest", ""))

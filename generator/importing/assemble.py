@@ -227,9 +227,10 @@ def _placed(text: str, name: str, drafts: Sequence[Draft], remote: str | None) -
     if remote:
         text = text.replace(f"  url: ../{name}.git\n", f"  url: {scalar(remote)}\n")
     image = IMAGE.fullmatch(drafts[0].executable["image"])
-    secret = next((item for draft in drafts if (item := draft.executable.get("imagePullSecret"))), None)
+    secret = drafts[0].executable.get("imagePullSecret")
     folder = image["path"].rpartition("/")[0] if image else ""
-    if image is None or secret is None or not folder:
+    everywhere = all(draft.executable.get("imagePullSecret") for draft in drafts)
+    if image is None or not everywhere or not folder:
         return re.sub(r"^docker:\n(?: .*\n)+", "", text, flags=re.MULTILINE)
     text = re.sub(r"^  registry: .*$", f"  registry: {image['host']}/{folder}", text, flags=re.MULTILINE)
     return re.sub(r"^  secret: .*$", f"  secret: {scalar(secret)}", text, flags=re.MULTILINE)

@@ -36,6 +36,7 @@ ANNOTATIONS: Mapping[str, tuple[str, str, Any]] = {
     "executables.ai.sap.com/description": ("executable", "description", Text),
 }
 _PLACEHOLDER = re.compile(r"<(?:[A-Z][A-Z0-9_ -]*|(?i:your)[^<>]*)>")
+_IN_PROSE = re.compile(r"<(?i:your)[^<>]*>")
 DEFAULT_VERSION = "0.0.1"
 
 
@@ -73,6 +74,7 @@ class IdentityReader:
         self.findings = findings
         self.account = account
         self.base = base
+        self._broken: set[str] = set()
 
     def read(self, data: Mapping[str, Any], new_name: str | None) -> Identity:
         """`data` holds `name`, `labels` and `annotations` (they stand under `base`)."""
@@ -96,6 +98,7 @@ class IdentityReader:
         """A mapping of texts; numbers count as they are spelled."""
         section = data.get(key) or {}
         if not isinstance(section, Mapping):
+            self._broken.add(key)
             self.note((key,), "wrong-type", "must be a mapping (`key: value` lines)")
             return {}
         result: dict[str, str] = {}
@@ -110,15 +113,15 @@ class IdentityReader:
         """A value as text; a placeholder in it is a finding."""
         plain = spelled(value)
         result = str(plain).lower() if isinstance(plain, bool) else "" if plain is None else str(plain)
-        found = _PLACEHOLDER.search(result)
+        found = (_IN_PROSE if where[:1] == ("annotations",) else _PLACEHOLDER).search(result)
         if found:
             self.note(where, "placeholder", f"`{found[0]}` is a placeholder; put your own value in its place")
         return result
 
     def checked(self, value: str, kind: Any, where: Path) -> str:
         """The value; what the spec language refuses about it is noted."""
-        trouble = None if _PLACEHOLDER.search(value) else misfit(kind, value)
-        if trouble:
+        trouble = misfit(kind, value)
+        if trouble and not _PLACEHOLDER.search(value):
             self.note(where, "illegal-value", f"`{value}` {trouble}")
         return value
 
@@ -147,6 +150,8 @@ class IdentityReader:
 
     def _label(self, labels: dict[str, str], key: str, kind: Any) -> str:
         value = labels.pop(key, "")
+        if not value and "labels" in self._broken:
+            return ""
         if not value:
             message = f"the label `{key}` is missing; AI Core needs it"
             self.note(("labels",), "missing-key", message)

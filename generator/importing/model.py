@@ -38,13 +38,15 @@ class Row:
 class Foreign:
     """A file that was not written for corespec, as plain data.
 
-    `bindings` holds what a notebook binds with `ParameterBinding(name, value)`, by name.
+    `bindings` holds what a notebook binds with `ParameterBinding(name, value)`, by name; `comments` says
+    whether the author explained something that data cannot hold.
     """
 
     path: str
     data: dict[str, Any]
     positions: Positions
     bindings: Mapping[str, Any] = field(default_factory=dict)
+    comments: bool = False
 
     def findings(self) -> Findings:
         """An empty list of findings about this file."""

@@ -117,7 +117,7 @@ def _differences(
 
 def _reason(change: Change, allowed: Mapping[str, str]) -> str | None:
     """Why a change is meant; empty when another row says it already, None when nobody meant it."""
-    if change.address == "spec.imagePullSecrets" and change.kind is Kind.ADDED:
+    if change.address.endswith("imagePullSecrets") and change.kind is Kind.ADDED:
         return _FROM_ENVIRONMENT
     fitting = [start for start in allowed if change.address.startswith(start)]
     return allowed[max(fitting, key=len)] if fitting else None

@@ -7,6 +7,7 @@ gigabytes), one document, bounded size and depth.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,8 @@ def parse_foreign(name: str, content: bytes, suffix: str) -> Foreign:
     source = _json(name, content) if suffix == ".json" else read(name, content)
     if source.data is None or source.diagnostics:
         raise InputError(_reworded(item) for item in source.diagnostics)
-    return Foreign(name, source.data, source.positions)
+    comments = suffix != ".json" and re.search(rb"^\s*#", content, re.MULTILINE) is not None
+    return Foreign(name, source.data, source.positions, comments=comments)
 
 
 def _reworded(item: Diagnostic) -> Diagnostic:

@@ -45,6 +45,8 @@ def read_template(
     document = mended(source.data, account)
     identity = IdentityReader(findings, account, ("metadata",)).read(document["metadata"], name)
     reader = _Template(source, document, identity, findings, account)
+    if source.comments:
+        account.dropped("comments", "", "only data is read; copy what matters into the spec")
     if workflow is not None:
         return reader.moved(workflow, catalog)
     return reader.kept(catalog)

@@ -32,7 +32,7 @@ registered-name
 image-reference pull-policy pull-secret security-context main-container duplicate-container
 variable-name variable-value secret-in-template
 volume-mount duplicate-volume mount-path volume-claim retry-strategy deadline
-serving-text serving-artifact-name serving-parameters parameter-type serving-container serving-port replicas
+serving-text serving-artifact-name parameter-type serving-container serving-port replicas
 cascade-update
 duplicate-executable
 """
@@ -42,7 +42,7 @@ trailing-slash shared-path output-global-name duplicate-global-name artifact-arc
 artifact-annotation output-location
 container-command image-host image-pinned resource-plan container-name duplicate-variable reserved-variable
 relative-mount unused-volume
-old-container-name missing-port storage-uri unused-artifact autoscaling serving-logic
+old-container-name serving-parameters missing-port storage-uri unused-artifact autoscaling serving-logic
 invisible-scenario scenario-text
 """
 _ADVICE = "missing-deadline quota"

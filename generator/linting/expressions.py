@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from generator.linting.view import Document, DocumentRule, Finding, Part, Rule, View, ports, repeated
 from generator.spec.types import MAX_DESCRIPTION_LENGTH, MAX_PARAMETER_LENGTH
@@ -32,6 +33,12 @@ _WORKFLOW_FIELDS = frozenset(
 _WORKFLOW_MAPPINGS = frozenset({"labels", "annotations", "outputs", "parameters"})
 _FREE_SCOPES = frozenset({"item", "pod", "node", "retries", "lastRetry"})
 _SIGNATURES = "AICORE_ARTIFACT_SIGNATURES"
+
+
+@lru_cache(maxsize=8192)
+def expressions(text: str) -> tuple[str, ...]:
+    """What stands between `{{` and `}}`; templates refer to the same parameters again and again."""
+    return tuple(EXPRESSION.findall(text))
 
 
 def parameters(view: Document) -> Iterator[Finding]:
@@ -63,7 +70,7 @@ def unused_parameters(view: View) -> Iterator[Finding]:
     """A parameter that no template reads would be bound and ignored."""
     if not view.parameters:
         return
-    names = {match.strip() for item in view.texts for match in EXPRESSION.findall(item.text)}
+    names = {match.strip() for item in view.texts for match in expressions(item.text)}
     if "workflow.parameters" in names or "workflow.parameters.json" in names:
         return
     computed = [name for name in names if name.startswith("=")]
@@ -83,7 +90,7 @@ def references(view: View) -> Iterator[Finding]:
     }
     for item in view.texts:
         calls = steps[item.template.where] if item.template else []
-        for expression in EXPRESSION.findall(item.text):
+        for expression in expressions(item.text):
             reference = expression.strip()
             if reference.startswith("workflow.parameters.") and reference[20:] in workflow:
                 continue

@@ -6,23 +6,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from generator.linting.view import Finding, Part, Rule, View, listed, ports, repeated
+from generator.linting.view import TYPES, Finding, Part, Rule, View, listed, ports, repeated
 from generator.suggest import did_you_mean
 
 _FIELD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,127}")
 _NAME_RULE = "must be 1 to 128 letters, digits and hyphens, beginning with a letter or digit"
-_TYPES = (
-    "container",
-    "containerSet",
-    "script",
-    "steps",
-    "dag",
-    "resource",
-    "suspend",
-    "http",
-    "data",
-    "plugin",
-)
 
 
 def entrypoint(view: View) -> Iterator[Finding]:
@@ -38,9 +26,9 @@ def templates(view: View) -> Iterator[Finding]:
     for part in view.templates:
         if not _FIELD_NAME.fullmatch(part.name):
             yield Finding((*part.where, "name"), "template-name", _NAME_RULE)
-        types = [kind for kind in _TYPES if part.value.get(kind) is not None]
+        types = [kind for kind in TYPES if part.value.get(kind) is not None]
         if len(types) != 1:
-            message = f"needs exactly one of {', '.join(_TYPES)}; it has {' and '.join(types) or 'none'}"
+            message = f"needs exactly one of {', '.join(TYPES)}; it has {' and '.join(types) or 'none'}"
             yield Finding(part.where, "template-type", message)
     for part in repeated(view.templates):
         message = f"there already is a template `{part.name}`"

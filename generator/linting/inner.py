@@ -72,13 +72,16 @@ def _expression(run: str, found: list[str]) -> str:
 
 
 def merged(positions: Positions, texts: dict[Path, Inner]) -> Positions:
-    """Positions of the file, with those inside of its literal texts at the lines where they really stand."""
+    """Positions of the file, with those inside of its literal texts at the lines where they really stand;
+    a text that cannot be read stands where reading stopped."""
     if not isinstance(positions, Places):
         return positions
     result = Positions(dict(positions.values), dict(positions.keys))
     for path, inner in texts.items():
         start = positions.texts.get(path)
-        if start:
+        if start and inner.problem:
+            result.values[path] = shifted(inner.problem.position, start)
+        elif start:
             for places, outside in ((inner.places.values, result.values), (inner.places.keys, result.keys)):
                 outside.update({(*path, *below): shifted(at, start) for below, at in places.items() if below})
     return result

@@ -11,7 +11,6 @@ from generator.suggest import did_you_mean
 _POLICIES = ("Always", "OnFailure", "OnError", "OnTransientError")
 # Go's durations, as `1h30m`; Argo takes a bare number for seconds.
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+|\d+")
-_LEAVES = ("container", "containerSet", "script", "resource", "http", "data", "suspend")
 
 
 def deadlines(view: View) -> Iterator[Finding]:
@@ -36,7 +35,7 @@ def deadlines(view: View) -> Iterator[Finding]:
 
 
 def _is_leaf(view: View, part: Part) -> bool:
-    return part.value is view.spec or any(part.value.get(kind) is not None for kind in _LEAVES)
+    return part.value is view.spec or not any(part.value.get(kind) is not None for kind in ("steps", "dag"))
 
 
 def retries(view: View) -> Iterator[Finding]:

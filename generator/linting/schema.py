@@ -4,16 +4,18 @@ that has a rule of its own carries that rule's code."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from generator.linting.view import Finding
+from generator.suggest import did_you_mean
 
 WORKFLOW_TEMPLATE = ("argoproj.io/v1alpha1", "WorkflowTemplate")
 SERVING_TEMPLATE = ("ai.sap.com/v1alpha1", "ServingTemplate")
 _TEXT = "must be text; quote it"
+_ALTERNATIVES = frozenset({"str", "int", "float", "bool"})
 _TEXTS = {"serving-text": "must be a text that holds YAML; begin it with `|`"}
 
 
@@ -49,21 +51,50 @@ def schema_findings(model: type[BaseModel], document: object) -> Iterator[Findin
         for item in error.errors(include_url=False):
             filled = isinstance(item["input"], str) and "{{" in item["input"]
             if not (filled and item["type"].startswith(("int", "float", "bool"))):
-                yield _finding(item)
+                yield _finding(item, model)
     except RecursionError:
         yield Finding((), "template-schema", "is nested too deeply")
 
 
-def _finding(item: ErrorDetails) -> Finding:
+def _finding(item: ErrorDetails, model: type[BaseModel]) -> Finding:
     where = item["loc"]
+    if where[-1:] and where[-1] in _ALTERNATIVES:  # pydantic names the type that it tried last
+        where = where[:-1]
     code = _code(where) if item["type"] in {"string_type", "none_required"} else "template-schema"
-    return Finding(where, code, _TEXTS.get(code, _TEXT) if code != "template-schema" else _words(item))
+    return Finding(
+        where,
+        code,
+        _words(item, model) if code == "template-schema" else _TEXTS.get(code, _TEXT),
+        item["type"] == "extra_forbidden",
+    )
 
 
-def _words(item: ErrorDetails) -> str:
+def _words(item: ErrorDetails, model: type[BaseModel]) -> str:
     if item["type"] == "extra_forbidden":
-        return "unknown field; it would be ignored"
+        return f"unknown field; {did_you_mean(str(item['loc'][-1]), _fields_at(model, item['loc'][:-1]))}"
     return "this field is missing" if item["type"] == "missing" else item["msg"]
+
+
+def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> set[str]:
+    """Names of the fields that are legal at a path."""
+    models = [model]
+    for step in path:
+        if isinstance(step, str):
+            fields = [
+                field
+                for parent in models
+                for name, field in parent.model_fields.items()
+                if step in {field.alias, name}
+            ]
+            models = [below for field in fields for below in _models(field.annotation)] or models
+    return {field.alias or name for parent in models for name, field in parent.model_fields.items()}
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        return [below for part in get_args(annotation) for below in _models(part)]
+    root = annotation.model_fields.get("root") if issubclass(annotation, RootModel) else None
+    return _models(root.annotation) if root else [annotation]
 
 
 def _code(where: tuple[int | str, ...]) -> str:

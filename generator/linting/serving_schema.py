@@ -65,6 +65,8 @@ class ServingSpec(Model):
     """`spec`."""
 
     inputs: Inputs | None = None
+    # KServe reads the predictor's; SAP's tutorial on serving with the CV package writes it here.
+    image_pull_secrets: list[LocalObjectReference] | None = None
     template: InferenceServiceTemplate
 
 

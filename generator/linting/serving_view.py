@@ -60,7 +60,8 @@ class ServingView(Document):
 
     @cached_property
     def pull_secrets(self) -> list[Part]:
-        return listed(self.predictor.value, PREDICTOR, "imagePullSecrets")
+        outer = listed(self.spec, ("spec",), "imagePullSecrets")
+        return [*outer, *listed(self.predictor.value, PREDICTOR, "imagePullSecrets")]
 
     @cached_property
     def pods(self) -> list[Part]:
@@ -92,12 +93,9 @@ class ServingView(Document):
 
         for path, inner in self.inner.items():
             if inner.problem:
-                line = (
-                    ""
-                    if inner.problem.position == (1, 1)
-                    else f" (line {inner.problem.position[0]} of the text)"
-                )
-                yield Finding(path, "serving-text", inner.problem.message + line)
+                line, _ = inner.problem.position
+                message = f"{inner.problem.message} (line {line} of the text)"
+                yield Finding(path, "serving-text", message)
         if SPEC in self.inner and self.inner[SPEC].data is not None:
             for finding in schema_findings(InferenceServiceSpec, self.inner[SPEC].data):
                 yield finding._replace(where=(*SPEC, *finding.where))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from generator.linting.view import Document, DocumentRule, Finding, Part, listed, repeated
 
@@ -14,7 +15,7 @@ _SECRET_NAME = re.compile(
 )
 _HARMLESS = re.compile(r"/.*|[\d.]+|true|false", re.IGNORECASE)  # a path, a number, a switch
 _SECRET_VALUE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|://[^/\s:@]+:[^/\s@]+@")
-_SHORTEST = 6  # `://u:p@` is no shorter
+_LOOKS = "looks like a secret; AI Core syncs no repository that holds one: use `secretKeyRef`"
 _RESERVED = frozenset(
     {"AICORE_EXECUTION_ID", "AICORE_TRACKING_ENDPOINT", "AICORE_ARTIFACT_SIGNATURES", "AI-MAIN-TENANT"}
 )
@@ -29,7 +30,7 @@ def environment(view: Document) -> Iterator[Finding]:
             yield Finding((*variable.where, "name"), "duplicate-variable", message)
         for variable in variables:
             name = variable.name
-            if not _NAME.fullmatch(name):
+            if not _is_legal(name):
                 message = "must be letters, digits and `_.-`, and not begin with a digit"
                 yield Finding((*variable.where, "name"), "variable-name", message)
             elif name in _RESERVED:
@@ -39,6 +40,10 @@ def environment(view: Document) -> Iterator[Finding]:
                 message = "has `value` and `valueFrom`; keep one"
                 yield Finding(variable.where, "variable-value", message)
             yield from _secrets(variable, "value")
+        for key in ("command", "args", "source"):
+            texts = container.value.get(key) or []
+            if any(_SECRET_VALUE.search(text) for text in ([texts] if isinstance(texts, str) else texts)):
+                yield Finding((*container.where, key), "secret-in-template", _LOOKS)
 
 
 def defaults(view: Document) -> Iterator[Finding]:
@@ -52,10 +57,20 @@ def _secrets(part: Part, key: str) -> Iterator[Finding]:
     value = part.value.get(key)
     if not value or not isinstance(value, str):
         return
-    named = "{{" not in value and _SECRET_NAME.search(part.name) and not _HARMLESS.fullmatch(value)
-    if named or (len(value) > _SHORTEST and _SECRET_VALUE.search(value)):
-        message = "looks like a secret; AI Core syncs no repository that holds one: use `secretKeyRef`"
-        yield Finding((*part.where, key), "secret-in-template", message)
+    if _is_secret(part.name, value):
+        yield Finding((*part.where, key), "secret-in-template", _LOOKS)
+
+
+# Templates say the same of many variables, and many templates say the same.
+@lru_cache(maxsize=8192)
+def _is_legal(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
+
+
+@lru_cache(maxsize=8192)
+def _is_secret(name: str, value: str) -> bool:
+    named = "{{" not in value and _SECRET_NAME.search(name) and not _HARMLESS.fullmatch(value)
+    return bool(named) or _SECRET_VALUE.search(value) is not None
 
 
 DOCUMENT_RULES: tuple[DocumentRule, ...] = (environment, defaults)

@@ -10,6 +10,19 @@ from generator.spec.reader import Path
 
 Json = Mapping[str, Any]
 
+TYPES = (
+    "container",
+    "containerSet",
+    "script",
+    "steps",
+    "dag",
+    "resource",
+    "suspend",
+    "http",
+    "data",
+    "plugin",
+)
+
 
 class Finding(NamedTuple):
     """What a rule found: where, which rule, and what to do."""
@@ -17,6 +30,7 @@ class Finding(NamedTuple):
     where: Path
     code: str
     message: str
+    at_key: bool = False  # it speaks of the key, not of its value
 
 
 class Part(NamedTuple):
@@ -98,8 +112,20 @@ class View(Document):
 
     @cached_property
     def templates(self) -> list[Part]:
-        """The templates."""
-        return listed(self.spec, ("spec",), "templates")
+        """The templates, each with what `templateDefaults` gives it."""
+        own = listed(self.spec, ("spec",), "templates")
+        defaults = self.spec.get("templateDefaults")
+        return [Part(part.where, _over(defaults, part.value)) for part in own] if defaults else own
+
+    @cached_property
+    def inline(self) -> list[Part]:
+        """Templates that stand in the step or task that calls them."""
+        return [
+            Part((*call.where, "inline"), call.value["inline"])
+            for calls in self.calls
+            for call in calls
+            if call.value.get("inline")
+        ]
 
     @cached_property
     def template_names(self) -> list[str]:
@@ -130,11 +156,12 @@ class View(Document):
 
     @cached_property
     def containers(self) -> list[Part]:
-        return [part for parts in self.containers_of for part in parts]
+        own = [part for parts in self.containers_of for part in parts]
+        return [*own, *(part for template in self.inline for part in _containers(template))]
 
     @cached_property
     def pods(self) -> list[Part]:
-        return [Part(("spec",), self.spec), *self.templates]
+        return [Part(("spec",), self.spec), *self.templates, *self.inline]
 
     @cached_property
     def inner_labels(self) -> list[Part]:
@@ -174,6 +201,16 @@ class View(Document):
                 Text(where, text, template) for where, text in templated(dict(template.value), template.where)
             ]
         return found
+
+
+def _over(defaults: Json, template: Json) -> Json:
+    """Argo's merge of `templateDefaults`: what a template says itself stays, and its type stays its own."""
+    merged = {key: value for key, value in defaults.items() if key not in TYPES or key in template}
+    for key, value in template.items():
+        below = merged.get(key)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        merged[key] = _over(below, value) if both and below is not None else value
+    return merged
 
 
 def _calls(template: Part) -> Iterator[Part]:

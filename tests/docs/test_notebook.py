@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -53,14 +53,20 @@ def run_notebook(folder: Path, *arguments: str) -> subprocess.CompletedProcess[s
     return subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
 
 
-def processes_in(folder: Path, patience: float = 15.0) -> list[str]:
-    """Command lines of the processes that name `folder`; those that are about to end may take `patience`."""
-    deadline = time.monotonic() + patience
-    while True:
-        listed = subprocess.check_output(["ps", "axww", "-o", "pid=,args="], text=True)
-        found = [line for line in listed.splitlines() if str(folder) in line]
-        if not found or time.monotonic() > deadline:
-            return found
+def processes_in(folder: Path) -> list[str]:
+    """Command lines of the processes that name `folder`."""
+    return [line for line in command_lines() if str(folder) in line]
+
+
+def command_lines() -> list[str]:
+    """Those of every process of this machine."""
+    if not Path("/proc/self/cmdline").exists():
+        return subprocess.check_output(["ps", "axww", "-o", "args="], text=True).splitlines()
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            found.append(path.read_bytes().replace(b"\0", b" ").decode("utf-8", errors="replace"))
+    return found
 
 
 def titles(output: str) -> Sequence[str]:

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.docs.page import Entry, entries, examples
+from corespec.__main__ import VERBS
+from tests.docs.page import Entry, entries, examples, page, table_rows
 
 ENTRIES = entries()
 
@@ -56,6 +57,16 @@ def test_a_class_holds_what_the_page_says(entry: Entry) -> None:
 def test_every_exception_that_a_call_raises_is_on_the_page() -> None:
     known = {entry.name for entry in ENTRIES if entry.name.endswith("Error")}
     assert {name for entry in ENTRIES for name in entry.raises} <= known
+
+
+def test_every_verb_says_what_it_calls() -> None:
+    """No verb does what Python cannot, unless the page says so; what is named is on the page."""
+    rows = list(table_rows(page().split("## The verbs and what they call")[1].split("## ")[0]))
+    told = {verb for row in rows for verb in re.findall(r"`([^`]+)`", row[0])}
+    assert told == set(VERBS)
+    known = {entry.name for entry in ENTRIES}
+    for row in rows:
+        assert {name for name in re.findall(r"`([^`]+)`", row[1]) if " " not in name} <= known
 
 
 @pytest.fixture

@@ -33,8 +33,9 @@ def test_its_ci_examples_run_the_gate(tmp_path: Path) -> None:
     github = yaml.safe_load((tmp_path / ".github/workflows/corespec.yaml").read_text())
     gitlab = yaml.safe_load((tmp_path / ".gitlab-ci.yml").read_text())
     steps = [step["run"] for step in github["jobs"]["check"]["steps"] if "run" in step]
+    gate = ["corespec validate", "corespec lint rendered/*/templates", "corespec render --check"]
     for commands in (steps, gitlab["corespec"]["script"]):
-        assert commands[1:] == ["corespec validate", "corespec render --check"]
+        assert commands[1:4] == gate
 
 
 def test_state_data_and_keys_are_ignored_by_git(tmp_path: Path) -> None:

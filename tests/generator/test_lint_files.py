@@ -33,6 +33,12 @@ def test_findings_in_a_file_have_lines_and_columns() -> None:
     assert text.splitlines()[found.line - 1][found.column - 1 :] == "mian"
 
 
+def test_an_unknown_field_is_found_at_its_name() -> None:
+    text = dump(workflow_template()).replace("entrypoint: main", "entrypoint: main\n  entryPoint: main")
+    (found,) = lint_file("a.yaml", text.encode())
+    assert text.splitlines()[found.line - 1][found.column - 1 :] == "entryPoint: main"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "code", "place"),
     [

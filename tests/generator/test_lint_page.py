@@ -10,7 +10,7 @@ import pytest
 
 from generator.lint import lint_files
 from generator.linting.codes import CODES, Level
-from tests.generator import test_lint_serving, test_lint_workflow
+from tests.generator import lint_mutations, test_lint_serving
 from tests.generator.lint_examples import TENANT, WHOLE_FILES, Section, sections
 
 SECTIONS = list(sections())
@@ -59,6 +59,6 @@ def test_the_rules_raise_the_codes_that_are_listed_and_no_other() -> None:
 
 def test_every_code_has_a_mutation_or_a_file_of_its_own() -> None:
     """Codes of files and of the tenant are tested in test_lint_files.py, a thousand parameters beside."""
-    mutated = {code for _, code, _ in (*test_lint_workflow.MUTATIONS, *test_lint_serving.MUTATIONS)}
+    mutated = {code for _, code, _ in (*lint_mutations.MUTATIONS, *test_lint_serving.MUTATIONS)}
     elsewhere = {section.code for section in SECTIONS if section.group in {WHOLE_FILES, TENANT}}
     assert set(CODES) - mutated - elsewhere == {"parameter-count"}

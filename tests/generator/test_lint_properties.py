@@ -21,18 +21,12 @@ def _places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | in
 
 
 # Keys that mean something, so that values get past the schema and reach the rules.
-_KEYS = st.sampled_from(
-    ["dag", "tasks", "depends", "sidecars", "containerSet", "hooks", "onExit"]
-) | st.sampled_from(
-    sorted(
-        {
-            str(step)
-            for good in (workflow_template, serving_template)
-            for path in _places(good())
-            for step in path
-        }
-    )
+_KNOWN = sorted(
+    {str(step) for good in (workflow_template(), serving_template()) for p in _places(good) for step in p}
 )
+_MORE = """dag tasks depends dependencies sidecars containerSet hooks onExit templateDefaults inline volumes
+valueFrom initContainers securityContext activeDeadlineSeconds timeout podMetadata"""
+_KEYS = st.sampled_from([*_MORE.split(), *_KNOWN])
 _SCALARS = (
     st.none()
     | st.booleans()
@@ -58,16 +52,15 @@ def _values(value: Any) -> list[Any]:
 
 @st.composite
 def disturbed(draw: st.DrawFn) -> Json:
-    """A good template, in which up to three values are something else."""
+    """A good template, in which up to three values are something else, or stand in other places too."""
     document = draw(st.sampled_from([workflow_template, serving_template]))()
     for _ in range(draw(st.integers(1, 3))):
         *steps, last = draw(st.sampled_from(_places(document)[1:]))
         holder: Any = document
         for step in steps:
             holder = holder[step]
-        holder[last] = (
-            draw(VALUES) if draw(st.booleans()) else copy.deepcopy(draw(st.sampled_from(_values(document))))
-        )
+        key = draw(_KEYS) if isinstance(holder, dict) and draw(st.booleans()) else last
+        holder[key] = draw(VALUES | st.sampled_from(_values(document)).map(copy.deepcopy))
     return document
 
 
@@ -101,7 +94,7 @@ def test_any_value_is_judged(value: Any) -> None:
     assert lint(value, "a.yaml")
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(disturbed() | inner())
 def test_a_disturbed_template_is_judged_whatever_is_wrong(document: Json) -> None:
     """Every finding has a place, a known severity and words."""

@@ -39,10 +39,20 @@ def _boxes(record: Record) -> Iterator[Row]:
         yield record["picture"], box["class"], box["score"], *box["box"]
 
 
+def _classes(record: Record) -> Iterator[Row]:
+    if "probs" in record:
+        index = record["predicted_class"]
+        yield record["picture"], record["predicted_class_name"], index, record["probs"][index]
+
+
 BAD = Table("bad_pictures.csv", ("picture", "code", "reason"), _bad)
 READINGS = Table("readings.csv", ("picture", "reading", "confidence", "complete"), _readings)
 BOXES = Table("results.csv", ("picture", "class", "score", "x1", "y1", "x2", "y2"), _boxes)
-TABLES: Mapping[str, tuple[Table, ...]] = {"object-detection": (BOXES, READINGS, BAD)}
+CLASSES = Table("results.csv", ("picture", "class", "index", "probability"), _classes)
+TABLES: Mapping[str, tuple[Table, ...]] = {
+    "object-detection": (BOXES, READINGS, BAD),
+    "image-classification": (CLASSES, BAD),
+}
 """By task."""
 
 
@@ -63,6 +73,8 @@ class Tally:
             self.faults[record["error"]] += 1
         for box in record.get("boxes", ()):
             self.classes[box["class"]] += 1
+        if "predicted_class_name" in record:
+            self.classes[record["predicted_class_name"]] += 1
 
 
 def write_tables(task: str, records: Iterable[Record], folder: Path) -> Tally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,14 +26,19 @@ class Inspection:
     report: Report
 
 
-def inspect(datain: Path, parameters: DataParameters) -> Inspection:
+Select = Callable[[Path, DataParameters], Selection]
+
+
+def inspect(datain: Path, parameters: DataParameters, find: Select = select) -> Inspection:
     """Read every file that the splits name. Bad data is in the report; nothing is raised for it.
+
+    ``find`` knows how the dataset lays out its files.
 
     With ``bad_data=skip`` faulty pictures are left out and their findings become warnings; faults of the
     dataset as a whole stay errors.
     """
     root = datain.resolve()
-    selection = select(root, parameters)
+    selection = find(root, parameters)
     if any(finding.level == "structure" for finding in selection.findings):
         return Inspection(None, _report(selection.findings, parameters, _Usable({}, (), 0)))
     examined = _examine(root, selection, parameters)
@@ -101,7 +106,7 @@ def _class_order(name: str) -> tuple[bool, int, str]:
 def _untrained(train: Iterable[Picture], classes: tuple[str, ...]) -> list[Finding]:
     seen = {box.label for picture in train for box in picture.boxes}
     return [
-        Finding(".", 0, "class-untrained", f"class {name!r} has no box in train: it cannot be learnt")
+        Finding(".", 0, "class-untrained", f"class {name!r} does not occur in train: it cannot be learnt")
         for name in classes
         if name not in seen
     ]

@@ -15,7 +15,7 @@ from PIL import Image
 from trainer.data.findings import Finding
 from trainer.data.layout import Item, escapes
 from trainer.data.pictures import FORMATS, MAX_PICTURE_BYTES, PictureFacts, PictureFault, read_picture
-from trainer.data.records import Picture
+from trainer.data.records import Box, Picture
 from trainer.data.voc import MAX_ANNOTATION_BYTES, Annotation, Fault, read_annotation, read_boxes
 
 
@@ -48,6 +48,8 @@ class _Examination:
 
     def run(self, classes: frozenset[str]) -> Examined:
         self._check_pair()
+        if self.item.label:
+            return self._run_labelled(classes)
         picture_path = self._single(self.item.pictures)
         annotation_path = self._single(self.item.annotations)
         content = self._bytes(picture_path, MAX_PICTURE_BYTES, "picture-too-large", "picture-unreadable")
@@ -66,6 +68,21 @@ class _Examination:
         usable = all(finding.level == "note" for finding in self.findings)
         return Examined(self.item, picture if usable else None, tuple(self.findings), sha256)
 
+    def _run_labelled(self, classes: frozenset[str]) -> Examined:
+        """A picture whose folder is its class: one object, as large as the picture."""
+        item = self.item
+        path = self._single(item.pictures)
+        content = self._bytes(path, MAX_PICTURE_BYTES, "picture-too-large", "picture-unreadable")
+        facts = None if content is None or path is None else self._facts(path, content)
+        if classes and item.label not in classes:
+            self._add(item.pictures[0], 0, "class-unknown", f"{item.label!r} is not in class_names")
+        sha256 = "" if content is None else hashlib.sha256(content).hexdigest()
+        picture = None
+        if facts and path and all(finding.level == "note" for finding in self.findings):
+            whole = Box(0, 0, facts.width, facts.height, item.label)
+            picture = Picture(path, item.stem, facts.width, facts.height, (whole,), sha256)
+        return Examined(item, picture, tuple(self.findings), sha256)
+
     def _add(self, path: Path | str, line: int, code: str, message: str) -> None:
         file = path if isinstance(path, str) else path.relative_to(self.root).as_posix()
         self.findings.append(Finding(file, line, code, message))
@@ -76,7 +93,7 @@ class _Examination:
             hint = f": {item.ignored[0].name} is there, add its suffix to image_types" if item.ignored else ""
             place = item.asked_by or item.annotations[0]
             self._add(place, item.line, "picture-missing", f"no picture named {item.stem!r}{hint}")
-        elif not item.annotations:
+        elif not item.annotations and not item.label:
             self._add(item.pictures[0], 0, "annotation-missing", f"no annotation {item.stem}.xml")
         for paths in (item.pictures, item.annotations):
             if len(paths) > 1:

@@ -13,6 +13,7 @@ CODES: Mapping[str, tuple[Level, str]] = {
     "dataset-missing": ("structure", "the dataset is no folder that can be read"),
     "images-folder-missing": ("structure", "no folder of pictures"),
     "annotations-folder-missing": ("structure", "no folder of annotations"),
+    "class-folders-missing": ("structure", "no folder that is a class"),
     "split-missing": ("structure", "a list file or folder of a split is not there"),
     "split-unreadable": ("structure", "a list file is no UTF-8 text"),
     "split-archive": ("structure", "a split names a zip archive"),
@@ -46,7 +47,7 @@ CODES: Mapping[str, tuple[Level, str]] = {
     "identical-pictures": ("note", "byte-identical pictures stand in two splits"),
     "stem-shared": ("note", "different files of one name stand in two splits"),
     "split-shared": ("note", "validation and test are the same pictures"),
-    "class-untrained": ("note", "a class has no box in train"),
+    "class-untrained": ("note", "a class does not occur in train"),
     "unlisted": ("note", "pictures that no split names"),
 }
 

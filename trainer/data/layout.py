@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainer.data.findings import Finding
@@ -13,15 +13,15 @@ from trainer.data.findings import Finding
 PICTURE_FOLDERS = ("Images", "images", "jpegs", "jpgs", "JPEGImages")
 ANNOTATION_FOLDERS = ("Annotations", "annotations", "annotation", "Annotation", "xml", "xmls")
 
-_SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
+SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """One picture a split asks for, before anything was opened.
 
-    A sound item has exactly one picture and one annotation. ``asked_by`` and ``line`` name the list entry
-    it comes from, if any.
+    A sound item has exactly one picture and either one annotation or, where folders are classes, a
+    ``label``. ``asked_by`` and ``line`` name the list entry it comes from, if any.
     """
 
     stem: str
@@ -30,15 +30,20 @@ class Item:
     ignored: tuple[Path, ...] = ()
     asked_by: str = ""
     line: int = 0
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The files of a picture folder and an annotation folder by stem (Unicode NFC: Macs write NFD)."""
+    """The files of a picture folder and an annotation folder by stem (Unicode NFC: Macs write NFD).
+
+    Where folders are classes there are no annotations, and ``labels`` has the class of every stem.
+    """
 
     pictures: Mapping[str, tuple[Path, ...]]
     annotations: Mapping[str, tuple[Path, ...]]
     ignored: Mapping[str, tuple[Path, ...]]
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def stems(self) -> set[str]:
@@ -53,6 +58,7 @@ class Store:
             self.ignored.get(stem, ()),
             asked_by,
             line,
+            self.labels.get(stem, ""),
         )
 
 
@@ -73,7 +79,7 @@ def read_store(pictures: Path, annotations: Path, image_types: Collection[str]) 
     }
     for path in sorted(pictures.iterdir()):
         suffix = path.suffix.lower()
-        if path.name.startswith(".") or path.name.lower() in _SYSTEM_FILES or path.is_dir():
+        if path.name.startswith(".") or path.name.lower() in SYSTEM_FILES or path.is_dir():
             continue
         if same and suffix == ".xml":
             continue

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainer.data.check import inspect
+from trainer.data.check import Select, inspect
 from trainer.data.records import Dataset
 from trainer.data.report import Report, counted
+from trainer.data.sources import select
 from trainer.errors import DatasetError
 from trainer.parameters.common import DataParameters
 
 
-def load_dataset(datain: Path, parameters: DataParameters) -> Dataset:
+def load_dataset(datain: Path, parameters: DataParameters, find: Select = select) -> Dataset:
     """Check ``datain`` and return its splits.
 
     Raises ``DatasetError`` (exit 2) if the dataset is refused; ``problems`` has one line per finding.
     """
-    inspection = inspect(datain, parameters)
+    inspection = inspect(datain, parameters, find)
     if inspection.dataset is None:
         raise dataset_error(datain, inspection.report)
     return inspection.dataset

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
@@ -47,10 +47,10 @@ def select(root: Path, parameters: DataParameters) -> Selection:
     if not root.is_dir():
         finding = Finding(str(root), 0, "dataset-missing", "is no folder: name the dataset's folder")
         return Selection(findings=[finding])
-    return _Selector(root, parameters).run()
+    return Selector(root, parameters).run()
 
 
-class _Selector:
+class Selector:
     """One pass over the split sources; the main folders are listed once, and only if a split needs them."""
 
     def __init__(self, root: Path, parameters: DataParameters) -> None:
@@ -75,15 +75,15 @@ class _Selector:
         }
         return self.result
 
-    def _fault(self, file: str, code: str, message: str, line: int = 0) -> None:
+    def fault(self, file: str, code: str, message: str, line: int = 0) -> None:
         finding = Finding(file, line, code, message)
         if finding not in self.result.findings:
             self.result.findings.append(finding)
 
-    def _main_store(self) -> Store | None:
+    def main_store(self) -> Store | None:
         if self.pictures is None or self.annotations is None:
             for finding in missing_folders(self.pictures, self.annotations):
-                self._fault(finding.file, finding.code, finding.message)
+                self.fault(finding.file, finding.code, finding.message)
             return None
         if self._store is None:
             self.result.findings += self.notes
@@ -96,24 +96,33 @@ class _Selector:
         return store
 
     def _draw(self, shares: dict[SplitName, Fraction]) -> None:
-        store = self._main_store()
+        store = self.main_store()
         if store is None:
             return
         group = group_function(self.parameters.group_pattern)
         named = {group(item.stem) for items in self.result.splits.values() for item in items}
         free = {stem for stem in store.stems if group(stem) not in named}
-        drawn = draw_splits(free, shares, self.parameters.seed, group)
         self.result.drawn = True
-        for split, stems in drawn.items():
+        for split, stems in self.deal(store, free, shares, group).items():
             self.result.splits[split] = [store.item(stem) for stem in stems]
+
+    def deal(
+        self,
+        store: Store,  # noqa: ARG002
+        stems: set[str],
+        shares: Mapping[SplitName, Fraction],
+        group: Callable[[str], str],
+    ) -> Mapping[SplitName, Sequence[str]]:
+        """The stems that each share gets."""
+        return draw_splits(stems, shares, self.parameters.seed, group)
 
     def _named(self, split: SplitName, source: str) -> list[Item]:
         if source.lower().endswith(".zip"):
-            self._fault(source, "split-archive", f"{split}: unpack the archive and name the folder instead")
+            self.fault(source, "split-archive", f"{split}: unpack the archive and name the folder instead")
             return []
         if source.lower().endswith(".txt"):
             return self._from_list(split, source)
-        return self._from_folder(split, source)
+        return self.from_folder(split, source)
 
     def _from_list(self, split: SplitName, source: str) -> list[Item]:
         tried = [self.root / folder / source for folder in LIST_FOLDERS]
@@ -123,9 +132,9 @@ class _Selector:
             remedy = f"looked in {places}; set {split} to a share such as 0.1" + (
                 "" if split == "train" else ' or to "" for none'
             )
-            self._fault(source, "split-missing", f"{split}: no such list file: {remedy}")
+            self.fault(source, "split-missing", f"{split}: no such list file: {remedy}")
             return []
-        store = self._main_store()
+        store = self.main_store()
         return [] if store is None else list(self._list_items(path, store))
 
     def _list_items(self, path: Path, store: Store) -> Iterator[Item]:
@@ -133,20 +142,20 @@ class _Selector:
         try:
             lines = path.read_text(encoding="utf-8-sig").splitlines()
         except UnicodeDecodeError as error:
-            self._fault(name, "split-unreadable", f"is no UTF-8 text (byte {error.start + 1})")
+            self.fault(name, "split-unreadable", f"is no UTF-8 text (byte {error.start + 1})")
             return
         seen: dict[str, int] = {}
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
-            stem = self._stem(line.strip(), store)
+            stem = self.stem(line.strip(), store)
             if stem in seen:
-                self._fault(name, "id-repeated", f"{stem!r} stands on line {seen[stem]} already", number)
+                self.fault(name, "id-repeated", f"{stem!r} stands on line {seen[stem]} already", number)
                 continue
             seen[stem] = number
             yield store.item(stem, name, number)
 
-    def _stem(self, text: str, store: Store) -> str:
+    def stem(self, text: str, store: Store) -> str:
         """The stem a list entry means: with or without folder, suffix and VOC's class flag."""
         entry = normalize(PurePosixPath(text.replace("\\", "/")).name)
         for candidate in (entry, _CLASS_FLAG.sub("", entry)):
@@ -158,11 +167,11 @@ class _Selector:
                 return bare
         return entry
 
-    def _from_folder(self, split: SplitName, source: str) -> list[Item]:
+    def from_folder(self, split: SplitName, source: str) -> list[Item]:
         folders = None if escapes(self.root / source, self.root) else self._split_folders(source)
         if folders is None:
             hint = f"expected {source} with pictures and annotations, or a folder {source} among the pictures"
-            self._fault(source, "split-missing", f"{split}: no such sub-folder: {hint}")
+            self.fault(source, "split-missing", f"{split}: no such sub-folder: {hint}")
             return []
         store = self._read(*folders)
         return [store.item(stem) for stem in sorted(store.stems)]
@@ -183,7 +192,7 @@ class _Selector:
         for other in ("validation", "test"):
             source = getattr(self.parameters, other)
             if isinstance(source, str) and source == self.parameters.train:
-                self._fault(source, "split-same-source", f"is both train and {other}: use different pictures")
+                self.fault(source, "split-same-source", f"is both train and {other}: use different pictures")
         if isinstance(self.parameters.test, str) and self.parameters.test == self.parameters.validation:
             message = "is both validation and test: the test figures are those the training was steered by"
-            self._fault(self.parameters.test, "split-shared", message)
+            self.fault(self.parameters.test, "split-shared", message)

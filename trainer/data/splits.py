@@ -16,13 +16,16 @@ from trainer.data.records import SplitName
 
 
 def group_function(pattern: str) -> Callable[[str], str]:
-    """The group of a file stem: what ``pattern`` (or its own groups) finds in it, else the whole stem."""
+    """The group of a file stem: what ``pattern`` (or its own groups) finds in it, else the whole stem.
+
+    Folders before the last / are not searched.
+    """
     if not pattern:
         return lambda stem: stem
     expression = re.compile(pattern)
 
     def group(stem: str) -> str:
-        match = expression.search(stem)
+        match = expression.search(stem.rpartition("/")[2])
         if match is None:
             return stem
         return "\0".join(part or "" for part in match.groups()) if match.groups() else match.group()

@@ -1,32 +1,23 @@
-"""The model folder: weights, ONNX with everything but suppression inside, and a description of both."""
+"""The detector's model folder: its graph holds everything but suppression."""
 
 from __future__ import annotations
 
-import contextlib
-import importlib.metadata
-import io
-import json
-import logging
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from trainer.detection.module import decode
 from trainer.detection.network import CompactDetector, NetworkConfig
-
-FORMAT_VERSION = 1
-PACKAGES = ("corespec", "torch", "pytorch-lightning", "torchmetrics", "onnx", "numpy", "pillow")
+from trainer.inference.card import FORMAT_VERSION
+from trainer.training.export import write_folder
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """Everything ``model.json`` says; ``size`` is the input's (width, height)."""
+    """What ``model.json`` says of a detector; ``size`` is the input's (width, height)."""
 
     classes: tuple[str, ...]
     size: tuple[int, int]
@@ -56,7 +47,6 @@ class ModelCard:
             "dataset": {"fingerprint": self.fingerprint, "pictures": dict(self.pictures)},
             "metrics": {split: dict(values) for split, values in self.metrics.items()},
             "training": dict(self.training),
-            "versions": _versions(),
         }
 
 
@@ -72,36 +62,6 @@ class Deployed(nn.Module):
 
 
 def write_model(network: CompactDetector, card: ModelCard, folder: Path) -> None:
-    """Write ``model.safetensors``, ``model.onnx`` and, last, ``model.json``: with it a folder is whole."""
+    """Write weights, ONNX and description into ``folder``."""
     network = network.cpu().eval()
-    weights = {name: value.detach().contiguous() for name, value in network.state_dict().items()}
-    (folder / "model.safetensors").write_bytes(save(weights))
-    export_onnx(network, card.size, folder / "model.onnx")
-    content = json.dumps(card.as_dict(), indent=2, ensure_ascii=False)
-    (folder / "model.json").write_text(content + "\n", encoding="utf-8")
-
-
-def export_onnx(network: CompactDetector, size: tuple[int, int], path: Path) -> None:
-    """Write the network for one input size (width, height) and any batch size, weights inside the file."""
-    sample = torch.zeros((2, 3, size[1], size[0]), dtype=torch.uint8)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with contextlib.redirect_stdout(io.StringIO()):  # the exporter prints its stages
-        program = torch.onnx.export(
-            Deployed(network).eval(),
-            (sample,),
-            dynamo=True,
-            input_names=["pictures"],
-            output_names=["boxes", "scores"],
-            dynamic_shapes={"pictures": {0: torch.export.Dim("batch", min=1, max=1024)}},
-            verbose=False,
-        )
-    assert program is not None
-    program.save(path, external_data=False)
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
-    return versions
+    write_folder(network, Deployed(network), card.size, ("boxes", "scores"), card.as_dict(), folder)

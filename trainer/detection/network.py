@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainer.training.backbone import Backbone, ConvNorm
+
 STRIDES = (8, 16, 32)
 """Pixels between two neighbouring prediction points, one entry per pyramid level."""
 
@@ -50,54 +52,6 @@ class Predictions(NamedTuple):
     distributions: Tensor
     points: Tensor
     strides: Tensor
-
-
-class ConvNorm(nn.Sequential):
-    """Convolution, batch normalisation and ReLU; ``stride`` 2 halves the map."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> None:
-        super().__init__(
-            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
-            nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.03),
-            nn.ReLU(inplace=True),
-        )
-
-
-class Residual(nn.Module):
-    """Two 3x3 convolutions around a shortcut; the second starts as the identity (its scale is zero)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = ConvNorm(channels, channels)
-        self.second = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
-        self.norm = nn.BatchNorm2d(channels, eps=1e-3, momentum=0.03)
-        nn.init.zeros_(self.norm.weight)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return functional.relu(inputs + self.norm(self.second(self.first(inputs))), inplace=True)
-
-
-class Backbone(nn.Module):
-    """Pictures (B, 3, H, W) to feature maps at strides 8, 16 and 32."""
-
-    def __init__(self, config: NetworkConfig) -> None:
-        super().__init__()
-        self.stem = ConvNorm(3, config.stem, stride=2)
-        widths = (config.stem, *config.widths)
-        self.stages = nn.ModuleList(
-            nn.Sequential(
-                ConvNorm(widths[i], widths[i + 1], stride=2), *(Residual(widths[i + 1]) for _ in range(depth))
-            )
-            for i, depth in enumerate(config.depths)
-        )
-
-    def forward(self, pictures: Tensor) -> list[Tensor]:
-        features = self.stem(pictures)
-        maps = []
-        for stage in self.stages:
-            features = stage(features)
-            maps.append(features)
-        return maps[-len(STRIDES) :]
 
 
 class Pyramid(nn.Module):
@@ -146,7 +100,7 @@ class CompactDetector(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.backbone = Backbone(config)
+        self.backbone = Backbone(config.stem, config.widths, config.depths, len(STRIDES))
         self.pyramid = Pyramid(config.widths[-len(STRIDES) :], config.pyramid)
         self.class_tower = Tower(config.pyramid, len(STRIDES))
         self.box_tower = Tower(config.pyramid, len(STRIDES))

@@ -1,24 +1,19 @@
-"""Pictures as the network wants them: letterboxed bytes, kept in memory while they fit."""
+"""Pictures with their objects, as batches that the detector takes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from trainer.data.records import Picture
 from trainer.detection.assignment import Truth
 from trainer.inference.letterbox import Letterbox
-
-CACHE_BYTES = 2 * 1024**3
-"""A split whose letterboxed pictures exceed this is decoded anew for every use."""
+from trainer.training.pictures import LetterboxedPictures
 
 
 class Batch(NamedTuple):
@@ -43,13 +38,11 @@ class Item(NamedTuple):
     place: int
 
 
-class PictureSet(Dataset[Item]):
-    """One split, as letterboxed pictures of one input size (width, height)."""
+class PictureSet(LetterboxedPictures):
+    """One split, as letterboxed pictures of one input size (width, height) with their objects."""
 
     def __init__(self, pictures: Sequence[Picture], classes: Sequence[str], size: tuple[int, int]) -> None:
-        self.pictures = tuple(pictures)
-        self.size = size
-        self.letterboxes = tuple(Letterbox.fit((p.width, p.height), size) for p in self.pictures)
+        super().__init__(pictures, size)
         names = {name: index for index, name in enumerate(classes)}
         self._truth = [
             (
@@ -58,33 +51,9 @@ class PictureSet(Dataset[Item]):
             )
             for picture, letterbox in zip(self.pictures, self.letterboxes, strict=True)
         ]
-        self._cache: npt.NDArray[np.uint8] | None = None
-
-    def __len__(self) -> int:
-        return len(self.pictures)
 
     def __getitem__(self, index: int) -> Item:
-        pixels = self.draw(index) if self._cache is None else self._cache[index]
-        return Item(pixels, *self._truth[index], index)
-
-    def load(self, limit: int = CACHE_BYTES) -> bool:
-        """Decode everything once if it fits into ``limit`` bytes; say whether it did."""
-        width, height = self.size
-        if self._cache is not None:
-            return True
-        if len(self) * width * height * 3 > limit:
-            return False
-        cache = np.empty((len(self), height, width, 3), dtype=np.uint8)
-        with ThreadPoolExecutor() as pool:  # Pillow decodes outside the interpreter lock
-            for index, pixels in enumerate(pool.map(self.draw, range(len(self)))):
-                cache[index] = pixels
-        self._cache = cache
-        return True
-
-    def draw(self, index: int) -> npt.NDArray[np.uint8]:
-        """Decode and letterbox one picture: (H, W, 3) bytes."""
-        with Image.open(self.pictures[index].path) as picture:
-            return self.letterboxes[index].draw(picture, self.size)
+        return Item(self.pixels(index), *self._truth[index], index)
 
 
 def _boxes(picture: Picture, letterbox: Letterbox) -> npt.NDArray[np.float32]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from trainer.detection.augment import AugmentationConfig, augment, flip
+from trainer.detection.augment import augment, flip
 from trainer.detection.pictures import Batch
+from trainer.training.augment import AugmentationConfig, ordered, step_generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +20,8 @@ class Preparation:
     mirror: bool
 
     def for_training(self, batch: Batch, step: int, part: int) -> Batch:
-        """Pictures as float32, changed by what ``seed``, ``step`` and ``part`` of the batch draw.
-
-        Nothing else enters, so that a resumed run sees the changes the interrupted one would have seen.
-        """
-        random = torch.Generator().manual_seed(((self.seed + 1) * 1_000_003 + step) * 64 + part)
+        """Pictures as float32, changed by what ``seed``, ``step`` and ``part`` of the batch draw."""
+        random = step_generator(self.seed, step, part)
         pictures, truth = batch.pictures.float(), batch.truth
         # In half precision the matrices that move the boxes would be wrong by whole pixels.
         with torch.autocast(pictures.device.type, enabled=False):
@@ -31,13 +29,8 @@ class Preparation:
                 pictures, truth = flip(pictures, truth, random)
             if self.augmentation is not None:
                 pictures, truth = augment(pictures.contiguous(), truth, self.augmentation, random)
-        return Batch(_ordered(pictures), truth, batch.indices)
+        return Batch(ordered(pictures), truth, batch.indices)
 
     def for_evaluation(self, batch: Batch) -> Batch:
         """Pictures as float32, unchanged."""
-        return batch._replace(pictures=_ordered(batch.pictures.float()))
-
-
-def _ordered(pictures: torch.Tensor) -> torch.Tensor:
-    """Channels last: without it oneDNN falls back to kernels that take three times as long."""
-    return pictures.contiguous(memory_format=torch.channels_last)
+        return batch._replace(pictures=ordered(batch.pictures.float()))

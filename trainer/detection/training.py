@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from trainer.data.records import SplitName
-from trainer.detection.augment import AugmentationConfig
 from trainer.detection.charts import PANELS, draw_samples
 from trainer.detection.export import ModelCard, write_model
 from trainer.detection.input_size import CPU_PIXELS, GPU_PIXELS, choose_input_size
@@ -13,6 +12,7 @@ from trainer.detection.pictures import PictureSet, collate
 from trainer.detection.preparation import Preparation
 from trainer.detection.reading import are_characters, are_digits
 from trainer.parameters.detection import DetectionParameters
+from trainer.training.augment import AugmentationConfig
 from trainer.training.charts import draw_confusion, draw_curves
 from trainer.training.datamodule import TrainingData
 from trainer.training.progress import Vocabulary

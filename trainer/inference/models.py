@@ -12,8 +12,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from trainer.inference.card import Card, ModelError, read_card
+from trainer.inference.classifier import Classifier
 from trainer.inference.detector import Detector
 from trainer.inference.session import open_session
+
+TASKS = ("object-detection", "image-classification")
 
 
 class Result(Protocol):
@@ -53,9 +56,11 @@ class Settings:
 def load_model(folder: Path, settings: Settings = Settings()) -> Model:
     """Load a model folder. Raises ``ModelError`` for what is none, and for tasks of other versions."""
     card = read_card(folder)
-    if card.task != "object-detection":
+    if card.task not in TASKS:
         raise ModelError(f"{folder} holds a model for {card.task!r}, which this version cannot run")
     session = open_session(folder, gpu=settings.gpu, pin=settings.pin)
+    if card.task == "image-classification":
+        return Classifier(card, session)
     return Detector(card, session, threshold=settings.threshold, overlap=settings.overlap)
 
 

@@ -149,7 +149,7 @@ class Reporter(Callback):
     def _line(self, step: int, fraction: float) -> str:
         parts = ", ".join(f"{name} {value:.3f}" for name, value in self._losses.items() if name != "loss")
         return (
-            f"step {step} ({fraction:.0%}) · loss {self._losses['loss']:.3f} ({parts})"
+            f"step {step} ({fraction:.0%}) · loss {self._losses['loss']:.3f}{f' ({parts})' if parts else ''}"
             f" · lr {self.module.current_learning_rate:.2e} · {self._speed(step):.0f} images/s"
             f" · eta {duration(self.module.budget.remaining_seconds(step))}"
         )

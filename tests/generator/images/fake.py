@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 import requests
-from docker.errors import APIError, NotFound
+from docker.errors import APIError, ImageNotFound, NotFound
 
 DIGEST = "sha256:5aba3dfd1b21f300be7407da0a3aff6ed49f58555963add8567bc1296513dcb4"
 IMAGE_ID = "sha256:d497a8fb7b372a3e9a1bf5fe21c3cf6d5e6e7b56b6ac0d2cdd6b1f2d0d4b8a11"
@@ -63,11 +63,13 @@ def api_error(status: int, text: str) -> APIError:
 
 @dataclass
 class FakeEngine:
-    """`stream` is what build and push answer, `digests` what registries hold; `fault` is raised instead."""
+    """`stream` is what build and push answer, `digests` what registries hold, `absent`
+    what the engine does not; `fault` is raised instead."""
 
     stream: Iterable[Mapping[str, Any]] = ()
     digests: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
     fault: Exception | None = None
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     contexts: list[bytes] = field(default_factory=list)
@@ -81,7 +83,13 @@ class FakeEngine:
         self.calls.append(("push", {"repository": repository, **options}))
         return self._answer()
 
+    def pull(self, repository: str, **options: Any) -> Iterable[Mapping[str, Any]]:
+        self.calls.append(("pull", {"repository": repository, **options}))
+        return self._answer()
+
     def inspect_image(self, image: str) -> Mapping[str, Any]:
+        if image in self.absent:
+            raise ImageNotFound("404", response=None, explanation=f"No such image: {image}")
         return {"Id": IMAGE_ID, "Size": 1_424_784_807, "Config": {"Labels": self.labels or None}}
 
     def inspect_distribution(

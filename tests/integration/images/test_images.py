@@ -30,6 +30,12 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 CATALOG = {name: workflow for name, workflow in load_catalog().items() if workflow.builds_image}
 BASE = "python:3.11-slim-bookworm"
 NOBODY = "65534:65534"
+BROKEN = f"""\
+FROM {BASE}
+WORKDIR /build
+COPY requirements.txt ./
+RUN cat requirements.txt && exit 3
+"""
 # Tries to write everywhere, and prints where it could.
 WRITE = """
 import pathlib, sys
@@ -357,7 +363,7 @@ def test_a_registry_that_is_away_is_a_failure_worth_a_retry(tmp_path: Path, engi
 def test_a_failed_build_ends_with_the_log_of_what_failed(project: Project, engine: Any) -> None:
     """pip's own words, and no image left behind."""
     files = {
-        "Dockerfile": f"FROM {BASE}\nWORKDIR /build\nCOPY requirements.txt ./\nRUN cat requirements.txt && exit 3\n".encode(),
+        "Dockerfile": BROKEN.encode(),
         "requirements.txt": b"the reason\n",
     }
     reference = f"{project.registry}/broken:1"

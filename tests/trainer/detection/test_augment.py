@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 
 from trainer.detection.assignment import Truth
-from trainer.detection.augment import AugmentationConfig, augment, flip
+from trainer.detection.augment import augment, flip
+from trainer.training.augment import AugmentationConfig
 
 STILL = AugmentationConfig(
     degrees=0, shear=0, scale=0, stretch=0, shift=0, brightness=0, contrast=0, saturation=0, cast=0,

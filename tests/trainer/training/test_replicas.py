@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from trainer.detection.assignment import Truth
-from trainer.detection.augment import AugmentationConfig
 from trainer.detection.losses import Losses, detection_loss
 from trainer.detection.network import CompactDetector, NetworkConfig
 from trainer.detection.pictures import Batch
 from trainer.detection.preparation import Preparation
+from trainer.training.augment import AugmentationConfig
 from trainer.training.replicas import Replicas, replica_count, slices
 
 SMALL = NetworkConfig(2, stem=8, widths=(8, 8, 8, 8), depths=(1, 1, 1, 1), pyramid=8)

@@ -1,0 +1,1 @@
+"""The compact classifier: network, training and export. Importing this package costs nothing."""

@@ -1,0 +1,93 @@
+"""The Lightning module of the classifier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from trainer.classification.evaluation import Figures, figures
+from trainer.classification.network import ClassifierConfig, CompactClassifier
+from trainer.classification.pictures import Batch
+from trainer.training.augment import AugmentationConfig, change, mirror, ordered, step_generator
+from trainer.training.module import Recipe, TrainedModule
+
+SMOOTHING = 0.1
+"""Share of the certainty that is asked for no class: labels are wrong now and then."""
+
+SELECTION = "selection"
+"""Accuracy, and between equals the likelihood: what chooses the weights."""
+
+CHANGES = AugmentationConfig(degrees=6, shear=5, scale=0.15, shift=0.08)
+
+
+class Losses(NamedTuple):
+    """A scalar."""
+
+    total: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """How pictures are changed before the network sees them; None and False leave them as they are."""
+
+    seed: int
+    augmentation: AugmentationConfig | None
+    mirror: bool
+
+    def for_training(self, pictures: Tensor, step: int, part: int) -> Tensor:
+        """Pictures as float32, changed by what ``seed``, ``step`` and ``part`` of the batch draw."""
+        random = step_generator(self.seed, step, part)
+        pictures = pictures.float()
+        with torch.autocast(pictures.device.type, enabled=False):
+            if self.mirror:
+                pictures, _ = mirror(pictures, random)
+            if self.augmentation is not None:
+                pictures, _ = change(pictures.contiguous(), self.augmentation, random)
+        return ordered(pictures)
+
+
+class ClassificationModule(TrainedModule[CompactClassifier]):
+    """Trains ``CompactClassifier``; ``figures`` holds the latest evaluation."""
+
+    figures: Figures | None
+
+    def __init__(
+        self, config: ClassifierConfig, classes: tuple[str, ...], recipe: Recipe, preparation: Preparation
+    ) -> None:
+        super().__init__(CompactClassifier(config), recipe)
+        self.classes = classes
+        self.preparation = preparation
+        self.figures = None
+        self._seen: list[tuple[Tensor, Tensor]] = []
+
+    def losses(self, network: CompactClassifier, batch: Batch, part: int) -> Losses:
+        """Change the pictures and compute the cross entropy."""
+        pictures = self.preparation.for_training(batch.pictures, self.global_step, part)
+        logits = network(pictures)
+        return Losses(functional.cross_entropy(logits, batch.labels, label_smoothing=SMOOTHING))
+
+    def on_validation_epoch_start(self) -> None:
+        self._seen = []
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        logits = self.network(ordered(batch.pictures.float()))
+        self._seen.append((logits.cpu(), batch.labels.cpu()))
+
+    def on_validation_epoch_end(self) -> None:
+        logits, labels = (torch.cat(parts) for parts in zip(*self._seen, strict=True))
+        self.figures = figures(logits, labels, self.classes)
+        accuracy = self.figures.metrics["accuracy"]
+        self.log_dict({"accuracy": accuracy, SELECTION: accuracy + 1e-4 * max(-9.0, self.figures.likelihood)})
+
+    def on_test_epoch_start(self) -> None:
+        self.on_validation_epoch_start()
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self.validation_step(batch, batch_idx)
+
+    def on_test_epoch_end(self) -> None:
+        self.on_validation_epoch_end()

@@ -1,0 +1,66 @@
+"""What every model folder has: weights as safetensors, a graph as ONNX, and a description of both."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import io
+import json
+import logging
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import nn
+
+from trainer.inference.card import DESCRIPTION, WEIGHTS
+
+PACKAGES = ("corespec", "torch", "pytorch-lightning", "torchmetrics", "onnx", "numpy", "pillow")
+
+
+def write_folder(
+    network: nn.Module,
+    deployed: nn.Module,
+    size: tuple[int, int],
+    outputs: Sequence[str],
+    document: Mapping[str, Any],
+    folder: Path,
+) -> None:
+    """Write ``model.safetensors``, ``model.onnx`` and, last, ``model.json``: with it a folder is whole.
+
+    ``deployed`` is what ONNX holds: ``network`` behind bytes (B, 3, H, W), with ``outputs`` ready for use.
+    """
+    weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    (folder / "model.safetensors").write_bytes(save(weights))
+    export_onnx(deployed.cpu().eval(), size, outputs, folder / WEIGHTS)
+    content = json.dumps({**document, "versions": _versions()}, indent=2, ensure_ascii=False)
+    (folder / DESCRIPTION).write_text(content + "\n", encoding="utf-8")
+
+
+def export_onnx(deployed: nn.Module, size: tuple[int, int], outputs: Sequence[str], path: Path) -> None:
+    """Write a module for one input size (width, height) and any batch size, weights inside the file."""
+    sample = torch.zeros((2, 3, size[1], size[0]), dtype=torch.uint8)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with contextlib.redirect_stdout(io.StringIO()):  # the exporter prints its stages
+        program = torch.onnx.export(
+            deployed,
+            (sample,),
+            dynamo=True,
+            input_names=["pictures"],
+            output_names=list(outputs),
+            dynamic_shapes={"pictures": {0: torch.export.Dim("batch", min=1, max=1024)}},
+            verbose=False,
+        )
+    assert program is not None
+    program.save(path, external_data=False)
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return versions
