@@ -52,6 +52,10 @@ class Home:
         return self.root / "executions"
 
     @property
+    def deployments(self) -> Path:
+        return self.root / "deployments"
+
+    @property
     def objects(self) -> Path:
         return self.root / "objects"
 
@@ -59,7 +63,7 @@ class Home:
         """Create the folders, readable by their owner only: the database holds registered secrets."""
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for folder in (self.git, self.executions, self.objects / "default"):
+            for folder in (self.git, self.executions, self.deployments, self.objects / "default"):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StartError(f"cannot create the data folder {self.root}: {error.strerror}") from error

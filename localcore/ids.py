@@ -1,4 +1,4 @@
-"""Identifiers of the forms AI Core uses: `e` + 15 hex digits for executions, UUIDs for what is registered."""
+"""Identifiers of the forms AI Core uses: `e` (executions) or `d` (deployments) + 15 hex digits, or UUIDs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import uuid
 
 def execution_id() -> str:
     return "e" + secrets.token_hex(8)[:15]
+
+
+def deployment_id() -> str:
+    return "d" + secrets.token_hex(8)[:15]
 
 
 def resource_id() -> str:

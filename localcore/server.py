@@ -93,6 +93,7 @@ def _serve(options: Options, listener: socket.socket) -> None:
     from localcore.api.context import Services
     from localcore.api.requests import RequestLog
     from localcore.engines.process import ProcessEngine
+    from localcore.engines.serving import DeploymentEngine
     from localcore.gitsync import GitSync
     from localcore.store.store import Store
 
@@ -103,8 +104,14 @@ def _serve(options: Options, listener: socket.socket) -> None:
     store = Store(home.database)
     auth.save_service_key(home, credentials, url)
     engine = ProcessEngine(store, home, url, max_running=options.max_running, grace=options.grace)
-    sync = GitSync(store, home.git, options.sync_interval, engine.wake)
-    services = Services(home, store, engine, sync, credentials, url)
+    deployments = DeploymentEngine(store, home, url, grace=options.grace)
+
+    def changed() -> None:
+        engine.wake()
+        deployments.wake()
+
+    sync = GitSync(store, home.git, options.sync_interval, changed)
+    services = Services(home, store, engine, deployments, sync, credentials, url)
     app = create_app(services, RequestLog(home.requests))
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3
@@ -112,8 +119,8 @@ def _serve(options: Options, listener: socket.socket) -> None:
     # uvicorn ends on these signals and then raises them again, which would end us before the executions are.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    engine.start()
-    sync.start()
+    for part in (engine, deployments, sync):
+        part.start()
     home.announce(port, url)
     print(f"local AI Core on {url}, data in {home.root}", flush=True)
     log.info("serving %s", url)
@@ -121,6 +128,7 @@ def _serve(options: Options, listener: socket.socket) -> None:
         uvicorn.Server(config).run(sockets=[listener])
     finally:
         sync.stop()
+        deployments.shutdown(keep_running=options.keep_running)
         engine.shutdown(keep_running=options.keep_running)
         if not options.keep_running:
             home.drop_link()

@@ -19,6 +19,10 @@ from localcore.yamldoc import DocumentError, load_documents
 
 # The parts of `spec.template` that are texts with placeholders.
 _TEXTS = (("metadata", "annotations"), ("metadata", "labels"), ("spec",))
+_MISSING = (
+    "Missing input parameter or artifacts, one or more placeholder values are not resolved in the "
+    "serving spec and error is"
+)
 _JINJA = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
 
 
@@ -75,6 +79,8 @@ def render(
     declared = mappings(
         mapping(spec.get("inputs"), "spec.inputs").get("parameters"), "spec.inputs.parameters"
     )
+    if not declared:  # as AI Core's own troubleshooting page tells of it
+        raise ServingError(f"{_MISSING} that the template declares no input parameter (add one, if unused)")
     defaults = {one["name"]: one["default"] for one in parameters(declared, "inputs") if "default" in one}
     scope = {"inputs": {"parameters": {**defaults, **values}, "artifacts": dict(artifacts)}}
     annotations, labels, body = (_rendered(_text(spec, place), place, scope) for place in _TEXTS)
@@ -90,10 +96,7 @@ def _rendered(text: str, place: tuple[str, ...], scope: Mapping[str, Any]) -> di
         TypeError,
         ValueError,
     ) as error:  # the last three: what a {{…}} computes
-        raise ServingError(
-            "Missing input parameter or artifacts, one or more placeholder values are not resolved in the "
-            f"serving spec and error is {error}"
-        ) from error
+        raise ServingError(f"{_MISSING} {error}") from error
     try:
         documents = load_documents(result.encode())
     except DocumentError as error:

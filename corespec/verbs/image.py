@@ -13,15 +13,16 @@ import typer
 from corespec import output
 from corespec.errors import CommandError
 from corespec.image_progress import ImageDisplay
+from corespec.image_report import built_row, say_built, say_entries
 from corespec.options import Catalog, Directory, Environment, Format, Output
-from corespec.project import Place, load
+from corespec.project import load
 from generator.errors import RepositoryError
 from generator.images.base import fetch_base
-from generator.images.build import PLATFORM, BuildOptions, BuiltImage, build_image
+from generator.images.build import PLATFORM, BuildOptions, build_image
 from generator.images.context import context_files
 from generator.images.engine import connect
 from generator.images.events import Listener, silent
-from generator.images.lock import LockEntry, LockState, compare, read_lock, write_lock
+from generator.images.lock import LockState, compare, read_lock, write_lock
 from generator.images.push import push_image
 from generator.images.registry import credentials_for, remote_digest
 from generator.images.targets import (
@@ -99,8 +100,8 @@ def build(
                 pull=pull and known is None,
             )
             built = build_image(engine, item.reference, contexts[item.reference], options, listener)
-            rows.append(_row(item, built, _write_bill(engine, item, sbom)))
-    _say_built(place, rows, form)
+            rows.append(built_row(item, built, _write_bill(engine, item, sbom)))
+    say_built(place.name, rows, form)
     return ExitCode.CONVERGED
 
 
@@ -130,7 +131,7 @@ def push(
             write_lock(root, {item.reference: pushed[item.reference]})
             _warn_of_age(engine, item)
     entries = compare(locked, pushed)
-    _say_entries(place, entries, form)
+    say_entries(place.name, entries, form)
     if form is Format.TEXT and any(entry.state is not LockState.SAME for entry in entries):
         output.note(f"{LOCK_PATH} has changed: run `corespec render`, and commit both.")
     return ExitCode.CONVERGED
@@ -162,7 +163,7 @@ def lock(
     pending = any(entry.state is not LockState.SAME for entry in entries)
     if not check:
         write_lock(root, found)
-    _say_entries(place, entries, form)
+    say_entries(place.name, entries, form)
     if form is Format.TEXT and pending:
         output.note(
             "images.lock.yaml no longer says what the registry has: `corespec image lock` accepts that."
@@ -230,53 +231,3 @@ def _warn_of_age(engine: Any, target: Target) -> None:
     found: Mapping[str, str] = engine.inspect_image(target.reference)["Config"].get("Labels") or {}
     if found.get(SPEC_DIGEST, spec_digest(target.executable)) != spec_digest(target.executable):
         output.note(f"warning: {target.reference} was built from other specs; build it again to be sure.")
-
-
-def _row(target: Target, built: BuiltImage, bill: str | None) -> dict[str, Any]:
-    return {
-        "image": built.reference,
-        "executables": list(target.executables),
-        "id": built.id,
-        "size": built.size,
-        "steps": built.steps,
-        "cached": built.cached,
-        "sbom": bill,
-    }
-
-
-def _say_built(place: Place, rows: Sequence[Mapping[str, Any]], form: Format) -> None:
-    if form is Format.JSON:
-        output.emit({"environment": place.name, "images": list(rows)})
-        return
-    table = output.table("image", "executables", "size", "from the cache")
-    for row in rows:
-        size = f"{row['size'] / 1e6:,.0f} MB"
-        table.add_row(
-            row["image"], ", ".join(row["executables"]), size, f"{row['cached']} of {row['steps']} steps"
-        )
-    if rows:
-        output.show(table)
-    else:
-        output.say("No executable of this environment has an image that is built here.")
-
-
-def _say_entries(place: Place, entries: Sequence[LockEntry], form: Format) -> None:
-    if form is Format.JSON:
-        images = [
-            {
-                "image": item.reference,
-                "state": item.state.value,
-                "locked": item.locked,
-                "digest": item.found,
-            }
-            for item in entries
-        ]
-        output.emit({"environment": place.name, "lock": LOCK_PATH, "images": images})
-        return
-    for item in entries:
-        output.say(f"{item.reference}  {item.state.value}")
-        if item.state is LockState.MOVED:
-            output.say(f"  - {item.locked}")
-        output.say(f"  {'+' if item.state is not LockState.SAME else ' '} {item.found}")
-    if not entries:
-        output.say("No image of this environment can be locked.")

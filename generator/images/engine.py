@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, Protocol
 
-from generator.images.errors import EngineUnavailableError
+from generator.images.errors import CredentialStoreError, EngineUnavailableError
 
 __all__ = ["connect"]
 
@@ -79,7 +79,8 @@ def connect() -> Any:
 def reachable() -> Iterator[None]:
     """Turn the many ways in which an engine can be away into EngineUnavailableError.
 
-    An answer of the engine (`docker.errors.APIError`) passes through.
+    An answer of the engine (`docker.errors.APIError`) passes through. A credential helper that fails before
+    anything is sent becomes CredentialStoreError.
     """
     from docker.errors import APIError, DockerException
     from requests.exceptions import RequestException
@@ -90,6 +91,8 @@ def reachable() -> Iterator[None]:
     except APIError:
         raise
     except (DockerException, RequestException, HTTPError) as error:
+        if str(error).startswith("Credentials store error"):  # the SDK has no class of its own for it
+            raise CredentialStoreError(_reason(error)) from None
         raise EngineUnavailableError(_reason(error)) from None
 
 

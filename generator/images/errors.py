@@ -41,6 +41,17 @@ class EngineUnavailableError(ImageError):
         )
 
 
+class CredentialStoreError(ImageError):
+    """The program that keeps Docker's credentials fails."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Docker's credential store fails ({reason})",
+            remedy="Correct `credsStore` or `credHelpers` in Docker's config.json, or give the environment "
+            "docker.username and docker.password.",
+        )
+
+
 class ContextError(ImageError):
     """The build context cannot be put together."""
 

@@ -74,13 +74,22 @@ class DeploymentBody(Body):
     ttl: Annotated[str, StringConstraints(pattern=r"^[0-9]+[mMhHdD]$")] | None = None
 
 
-class TargetBody(Body):
-    target_status: Literal["STOPPED"]
+class DeploymentPatch(Body):
+    target_status: Literal["STOPPED"] | None = None
+    configuration_id: Id | None = None
 
 
 class BulkItem(Body):
     id: Id
     target_status: Literal["STOPPED", "DELETED"]
+
+
+class DeploymentBulk(Body):
+    deployments: Annotated[list[BulkItem], Field(min_length=1, max_length=100)]
+
+
+class TargetBody(Body):
+    target_status: Literal["STOPPED"]
 
 
 class BulkBody(Body):

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from localcore.auth import Credentials
 from localcore.engines.process import ProcessEngine
+from localcore.engines.serving import DeploymentEngine
 from localcore.errors import ApiError, invalid
 from localcore.gitsync import GitSync
 from localcore.home import Home
@@ -25,6 +26,7 @@ class Services:
     home: Home
     store: Store
     engine: ProcessEngine
+    deployments: DeploymentEngine
     sync: GitSync
     credentials: Credentials
     url: str

@@ -1,85 +1,141 @@
-"""Deployments: a request is checked as AI Core checks it; what would be served is not run here.
-
-The lists are empty, an unknown id is 404, and `/lm/meta` says that deployments are not offered.
-"""
+"""Deployments: created, listed, updated, stopped, deleted; and their logs. Their answers: `inference`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
 
-from localcore import serving
-from localcore.api.bodies import DeploymentBody
-from localcore.api.context import Group, Services, Svc
+from localcore import ids, serving
+from localcore.api.bodies import DeploymentBody, DeploymentBulk, DeploymentPatch
+from localcore.api.context import Group, Paging, Services, Svc, items
+from localcore.api.executions import log_lines, reduced
+from localcore.api.filters import choice
 from localcore.api.scenarios import listed
+from localcore.engines.serving import NOT_FOUND
 from localcore.errors import ApiError, invalid, not_found
 from localcore.store.database import Row, unpack
+from localcore.store.deployments import ACTIVE, FINAL, document, status_document
+from localcore.store.query import Where
 
 router = APIRouter(prefix="/lm/deployments")
-NOT_FOUND = "01010016"
 
 
-def _deployable(svc: Services, configuration: dict[str, Any]) -> Row:
-    """The ServingTemplate of a configuration. Raises ApiError 400 when it has none."""
-    name = configuration["executableId"]
-    found = svc.store.catalog.executable(name, configuration["scenarioId"])
+def _configuration(svc: Services, group: str, identifier: str) -> dict[str, Any]:
+    """A configuration that can be deployed. Raises ApiError 400, in AI Core's words where they are known."""
+    found = svc.store.configurations.get(group, identifier)
     if found is None:
+        raise invalid("configurationId", f"configuration '{identifier}' does not exist")
+    name = found["executableId"]
+    executable = svc.store.catalog.executable(name, found["scenarioId"])
+    if executable is None:
         raise invalid(
-            "configurationId",
-            f"executable '{name}' of scenario '{configuration['scenarioId']}' does not exist",
+            "configurationId", f"executable '{name}' of scenario '{found['scenarioId']}' does not exist"
         )
-    if not found["deployable"]:
+    if not executable["deployable"]:
         raise invalid(
             "configurationId", f"executable '{name}' is a WorkflowTemplate: it is executed, not deployed"
         )
+    try:
+        serving.render(unpack(executable["template"]), *svc.store.bindings(group, found))
+    except serving.ServingError as error:
+        raise ApiError(400, str(error), target="configurationId") from error
     return found
 
 
-def _rendered(svc: Services, group: str, configuration: dict[str, Any]) -> serving.ServingSpec:
-    """What would be served. Raises ApiError 400 in AI Core's words for a placeholder without value."""
-    template = unpack(_deployable(svc, configuration)["template"])
-    values = {binding["key"]: binding["value"] for binding in configuration["parameterBindings"]}
-    bound = {binding["key"]: binding["artifactId"] for binding in configuration["inputArtifactBindings"]}
-    artifacts = {key: svc.store.artifacts.get(group, identifier) for key, identifier in bound.items()}
-    urls = {key: found["url"] for key, found in artifacts.items() if found is not None}
-    try:
-        return serving.render(template, values, urls)
-    except serving.ServingError as error:
-        raise ApiError(400, str(error), target="configurationId") from error
+@router.post("", status_code=202)
+def create(svc: Svc, group: Group, body: DeploymentBody) -> dict[str, Any]:
+    if body.ttl is not None:
+        raise invalid("ttl", "a time to live is not offered by the local AI Core; see /v2/lm/meta")
+    configuration = _configuration(svc, group, body.configuration_id)
+    identifier = svc.store.deployments.create(group, configuration)
+    svc.deployments.wake()
+    answer = {"id": identifier, "message": "Deployment scheduled.", "deploymentUrl": ""}
+    return answer | {"status": "UNKNOWN"}
 
 
-@router.post("")
-def create(svc: Svc, group: Group, body: DeploymentBody) -> None:
-    """400 for what AI Core would refuse, 501 for what it would deploy."""
-    configuration = svc.store.configurations.get(group, body.configuration_id)
-    if configuration is None:
-        raise invalid("configurationId", f"configuration '{body.configuration_id}' does not exist")
-    _rendered(svc, group, configuration)
-    raise ApiError(
-        501,
-        "the request is right, but deployments are not run by the local AI Core; see /v2/lm/meta for what is",
-        target="/v2/lm/deployments",
-    )
+def _where(request: Request, group: str) -> Where:
+    query = request.query_params
+    where = Where().equal("resource_group", group).equal("scenario_id", query.get("scenarioId"))
+    where.equal("configuration_id", query.get("configurationId"))
+    where.among("executable_id", items(request, "executableIds", 1000))
+    return where.equal("status", choice(request, "status", (*ACTIVE, *FINAL)))
 
 
 @router.get("")
-def query(_: Group) -> dict[str, Any]:
-    return listed([])
+def query(request: Request, svc: Svc, group: Group, page: Paging) -> dict[str, Any]:
+    where = _where(request, group)
+    found = svc.store.deployments.page(where, page, reduced=reduced(request))
+    return listed(found, svc.store.deployments.count(where))
 
 
-@router.get("/$count")
-def count(_: Group) -> PlainTextResponse:
-    return PlainTextResponse("0")
+@router.get("/$count", response_class=PlainTextResponse)
+def count(request: Request, svc: Svc, group: Group) -> str:
+    return str(svc.store.deployments.count(_where(request, group)))
 
 
-@router.patch("")
-def bulk(_: Group) -> None:
-    raise ApiError(501, "deployments are not offered by the local AI Core; see /v2/lm/meta for what is")
+@router.patch("", status_code=202)
+def bulk(request: Request, svc: Svc, group: Group, body: DeploymentBulk) -> dict[str, Any]:
+    """Each on its own: one that cannot be changed does not hinder the others."""
+    results: list[dict[str, Any]] = []
+    for item in body.deployments:
+        try:
+            results.append(_change(svc, group, item.id, item.target_status))
+        except ApiError as error:
+            described = {"code": error.code, "message": error.message}
+            described |= {"requestId": ids.request_id(), "target": request.url.path}
+            results.append({"id": item.id, "error": described})
+    return {"deployments": results}
 
 
-@router.api_route("/{deployment_id}", methods=["GET", "PATCH", "DELETE"])
+def _found(svc: Services, group: str, deployment_id: str) -> Row:
+    row = svc.store.deployments.find(group, deployment_id)
+    if row is None:
+        raise not_found("Deployment", deployment_id, NOT_FOUND)
+    return row
+
+
+@router.get("/{deployment_id}")
+def get(request: Request, svc: Svc, group: Group, deployment_id: str) -> dict[str, Any]:
+    row = _found(svc, group, deployment_id)
+    return status_document(row) if reduced(request) else document(row)
+
+
+def _change(svc: Services, group: str, deployment_id: str, target: str) -> dict[str, Any]:
+    if target == "STOPPED":
+        svc.deployments.request_stop(group, deployment_id)
+        return {"id": deployment_id, "message": "Deployment modification scheduled"}
+    svc.deployments.delete(group, deployment_id)
+    return {"id": deployment_id, "message": "Deployment deletion scheduled", "targetStatus": "DELETED"}
+
+
+@router.patch("/{deployment_id}", status_code=202)
+def modify(svc: Svc, group: Group, deployment_id: str, body: DeploymentPatch) -> dict[str, Any]:
+    """Stop it, or give it another configuration of the same executable."""
+    if (body.target_status is None) == (body.configuration_id is None):
+        raise invalid("targetStatus", "give either targetStatus or configurationId")
+    if body.configuration_id is None:
+        return _change(svc, group, deployment_id, "STOPPED")
+    row = _found(svc, group, deployment_id)
+    configuration = _configuration(svc, group, body.configuration_id)
+    if (configuration["scenarioId"], configuration["executableId"]) != (
+        row["scenario_id"],
+        row["executable_id"],
+    ):
+        message = "the configuration is of another scenario or executable than the deployment"
+        raise invalid("configurationId", message)
+    svc.deployments.update(group, deployment_id, configuration)
+    return {"id": deployment_id, "message": "Deployment modification scheduled"}
+
+
+@router.delete("/{deployment_id}", status_code=202)
+def delete(svc: Svc, group: Group, deployment_id: str) -> dict[str, Any]:
+    return _change(svc, group, deployment_id, "DELETED")
+
+
 @router.get("/{deployment_id}/logs")
-def one(_: Group, deployment_id: str) -> None:
-    raise not_found("Deployment", deployment_id, NOT_FOUND)
+def logs(request: Request, svc: Svc, group: Group, deployment_id: str) -> dict[str, Any]:
+    """As those of executions; all revisions write one log."""
+    _found(svc, group, deployment_id)
+    return log_lines(request, svc.deployments.log_of(deployment_id).log)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -33,7 +34,7 @@ def _where(request: Request, group: str) -> Where:
     return where.equal("status", choice(request, "status", (*ACTIVE, *FINAL)))
 
 
-def _reduced(request: Request) -> bool:
+def reduced(request: Request) -> bool:
     selected = parameter(request, "select")
     if selected not in (None, "status"):
         raise invalid("$select", f"'{selected}' is not supported; only status is")
@@ -65,7 +66,7 @@ def create(svc: Svc, group: Group, body: ExecutionBody) -> dict[str, Any]:
 @router.get("")
 def query(request: Request, svc: Svc, group: Group, page: Paging) -> dict[str, Any]:
     where = _where(request, group)
-    found = svc.store.executions.page(where, page, reduced=_reduced(request))
+    found = svc.store.executions.page(where, page, reduced=reduced(request))
     return listed(found, svc.store.executions.count(where))
 
 
@@ -91,7 +92,7 @@ def count(request: Request, svc: Svc, group: Group) -> str:
 @router.get("/{execution_id}")
 def get(request: Request, svc: Svc, group: Group, execution_id: str) -> dict[str, Any]:
     row = _found(svc, group, execution_id)
-    return status_document(row) if _reduced(request) else svc.store.executions.full(row)
+    return status_document(row) if reduced(request) else svc.store.executions.full(row)
 
 
 def _change(svc: Svc, group: str, execution_id: str, target: str) -> dict[str, Any]:
@@ -124,14 +125,18 @@ def _moment(request: Request, name: str, default: datetime) -> str:
 
 @router.get("/{execution_id}/logs")
 def logs(request: Request, svc: Svc, group: Group, execution_id: str) -> dict[str, Any]:
-    """The lines from `start` (an hour ago) to `end` (now), at most `$top` (1,000), oldest first."""
     _found(svc, group, execution_id)
+    return log_lines(request, svc.engine.workplace(execution_id).log)
+
+
+def log_lines(request: Request, log: Path) -> dict[str, Any]:
+    """The lines from `start` (an hour ago) to `end` (now), at most `$top` (1,000), oldest first."""
     now = datetime.now(UTC)
     order = (parameter(request, "order") or "asc").lower()
     if order not in ("asc", "desc"):
         raise invalid("$order", f"'{order}' is neither asc nor desc")
     lines = logfile.read(
-        svc.engine.workplace(execution_id).log,
+        log,
         start=_moment(request, "start", now - timedelta(hours=1)),
         end=_moment(request, "end", now + timedelta(seconds=1)),
         top=max(1, number(request, "top", 1000, 5000)),

@@ -11,6 +11,9 @@ from localcore import ids
 from localcore.api.requests import RequestLog
 
 MAX_BODY = 8 * 1024 * 1024
+# Pictures for a model server: what it takes is its own business, up to here.
+MAX_INFERENCE = 128 * 1024 * 1024
+_INFERENCE = "/v2/inference/"
 _LOCAL = frozenset({"127.0.0.1", "localhost"})
 
 
@@ -41,7 +44,7 @@ class Guard:
                 await _refuse(
                     scope, sending, 403, "403", "this server answers to 127.0.0.1 and localhost only"
                 )
-            elif int(headers.get(b"content-length", b"0") or 0) > MAX_BODY:
+            elif int(headers.get(b"content-length", b"0") or 0) > _limit(scope):
                 await _too_large(scope, sending)
             else:
                 await self._bounded(scope, receive, sending)
@@ -50,28 +53,32 @@ class Guard:
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count the body while it is read; whatever is said about one that is too long, we say 413."""
-        size = 0
+        size, limit = 0, _limit(scope)
 
         async def receiving() -> Message:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > MAX_BODY:
+            if size > limit:
                 raise BodyTooLargeError
             return message
 
         async def answering(message: Message) -> None:
-            if size <= MAX_BODY:
+            if size <= limit:
                 await send(message)
 
         with contextlib.suppress(BodyTooLargeError):
             await self._app(scope, receiving, answering)
-        if size > MAX_BODY:
+        if size > limit:
             await _too_large(scope, send)
 
 
+def _limit(scope: Scope) -> int:
+    return MAX_INFERENCE if scope["path"].startswith(_INFERENCE) else MAX_BODY
+
+
 async def _too_large(scope: Scope, send: Send) -> None:
-    message = f"PayloadLimitException: a body may have at most {MAX_BODY} bytes"
+    message = f"PayloadLimitException: a body may have at most {_limit(scope)} bytes"
     await _refuse(scope, send, 413, "02000005", message)
 
 

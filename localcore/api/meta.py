@@ -18,16 +18,16 @@ def meta(svc: Svc) -> dict[str, Any]:
         "multitenant": True,
         "shareable": False,
         "staticDeployments": False,
-        "userDeployments": False,
+        "userDeployments": True,
         "userExecutions": True,
         "timeToLiveDeployments": False,
         "executionSchedules": False,
-        "logs": {"executions": True, "deployments": False},
-        "bulkUpdates": {"executions": True, "deployments": False},
+        "logs": {"executions": True, "deployments": True},
+        "bulkUpdates": {"executions": True, "deployments": True},
     }
     limits = {
         "executions": {"maxRunningCount": svc.engine.max_running},
-        "deployments": {"maxRunningCount": 0},
+        "deployments": {"maxRunningCount": -1},
     }
     return {
         "runtimeIdentifier": "aicore",
@@ -49,8 +49,9 @@ def versions(svc: Svc) -> dict[str, Any]:
 
 @router.get("/healthz")
 def healthz(svc: Svc) -> dict[str, str]:
-    """READY as long as the engine and the Git sync are at work; why one ended is in the server's log."""
-    ended = [name for name, part in (("engine", svc.engine), ("Git sync", svc.sync)) if not part.alive]
+    """READY as long as the engines and the Git sync are at work; why one ended is in the server's log."""
+    parts = (("engine", svc.engine), ("deployments' engine", svc.deployments), ("Git sync", svc.sync))
+    ended = [name for name, part in parts if not part.alive]
     if ended:
         return {"status": "NOT READY", "message": f"the {' and the '.join(ended)} ended; restart the server"}
     return {"status": "READY", "message": "the local AI Core is ready"}

@@ -69,6 +69,11 @@ def delete(svc: Svc, name: str) -> dict[str, Any]:
     if name == "default":
         raise ApiError(400, "The resource group 'default' cannot be deleted.")
     if svc.store.admin.group_in_use(name):
-        raise ApiError(412, f"Resource group '{name}' has executions that have not ended; stop them first.")
-    svc.engine.forget(svc.store.admin.delete_group(name))
+        raise ApiError(
+            412,
+            f"Resource group '{name}' has executions or deployments that have not ended; stop them first.",
+        )
+    executions, deployments = svc.store.admin.delete_group(name)
+    svc.engine.forget(executions)
+    svc.deployments.forget(deployments)
     return {"id": name, "message": "Resource group deletion scheduled"}

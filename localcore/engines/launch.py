@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+from typing import Any
 
 from localcore import objectstores
 from localcore.engines.job import Bundle, Job, bundle, filtered
@@ -18,6 +19,8 @@ from localcore.workflow.errors import WorkflowError
 from localcore.workflow.parse import parse
 
 log = logging.getLogger(__name__)
+
+_MODULE = "localcore.engines.supervisor"
 
 
 class Launcher:
@@ -74,22 +77,28 @@ class Launcher:
         }
 
     def spawn(self, workplace: Workplace, job: Job, secrets: Bundle) -> subprocess.Popen[bytes]:
-        """Start a supervisor in a session of its own; the secrets go through a pipe, never through a file."""
-        workplace.write_job(job.packed())
-        with workplace.supervisor_log.open("ab") as output:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "localcore.engines.supervisor", str(workplace.folder)],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=filtered(os.environ),
-                start_new_session=True,
-            )
-        if child.stdin is not None:
-            try:
-                child.stdin.write(json.dumps(secrets.packed()).encode())
-                child.stdin.close()
-            except BrokenPipeError:
-                log.warning("execution %s: the supervisor ended at once", job.execution_id)
-        log.info("execution %s: started, supervisor %d", job.execution_id, child.pid)
-        return child
+        return spawn(_MODULE, workplace, job.packed(), secrets.packed(), job.execution_id)
+
+
+def spawn(
+    module: str, workplace: Workplace, job: dict[str, Any], secrets: dict[str, Any], name: str
+) -> subprocess.Popen[bytes]:
+    """Start a supervisor in a session of its own; the secrets go through a pipe, never through a file."""
+    workplace.write_job(job)
+    with workplace.supervisor_log.open("ab") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", module, str(workplace.folder)],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=filtered(os.environ),
+            start_new_session=True,
+        )
+    if child.stdin is not None:
+        try:
+            child.stdin.write(json.dumps(secrets).encode())
+            child.stdin.close()
+        except BrokenPipeError:
+            log.warning("%s: the supervisor ended at once", name)
+    log.info("%s: started, supervisor %d", name, child.pid)
+    return child

@@ -23,6 +23,7 @@ from localcore.engines.launch import Launcher
 from localcore.engines.processes import marked, send
 from localcore.engines.registration import registered
 from localcore.engines.state import Workplace
+from localcore.engines.stopping import Stopper
 from localcore.errors import ApiError, ObjectStoreError, not_found
 from localcore.home import Home
 from localcore.states import refusal
@@ -47,7 +48,7 @@ class ProcessEngine:
         self.max_running, self._grace = max_running, grace
         self._launcher = Launcher(store, home, url, grace)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._signalled: dict[str, float] = {}
+        self._stopper = Stopper(grace + _SLACK)
         self._seen: dict[str, str] = {}
         self._lock = threading.RLock()
         self._wake = threading.Event()
@@ -172,12 +173,7 @@ class ProcessEngine:
 
     def _epitaph(self, workplace: Workplace, code: int | None) -> str:
         """Why a supervisor left no result: its own last line where there is one."""
-        lines = (
-            workplace.supervisor_log.read_text(errors="replace").split("\n")
-            if workplace.supervisor_log.exists()
-            else []
-        )
-        last = next((line for line in reversed(lines) if line.strip()), "")
+        last = workplace.last_words()
         return f"the supervisor failed: {last}" if code and code > 0 and last else LOST
 
     def _show(self, row: Row, state: dict[str, Any]) -> None:
@@ -207,8 +203,8 @@ class ProcessEngine:
             outputs=outputs,
             started=found.get("startedAt"),
         )
-        for memory in (self._seen, self._signalled):
-            memory.pop(row["id"], None)
+        self._seen.pop(row["id"], None)
+        self._stopper.forget(row["id"])
         log.info("execution %s: %s %s", row["id"], status, message)
 
     def _sweep(self, execution_id: str) -> None:
@@ -225,15 +221,7 @@ class ProcessEngine:
     def _stop(self, execution_id: str) -> None:
         """Ask a supervisor to stop; kill it when it does not within the grace period."""
         child = self._children.get(execution_id)
-        pid = child.pid if child else self.workplace(execution_id).supervisor_pid()
-        if pid is None:
-            return
-        first = self._signalled.get(execution_id)
-        if first is None:
-            self._signalled[execution_id] = time.monotonic()
-            send({pid}, signal.SIGTERM)
-        elif time.monotonic() - first > self._grace + _SLACK:
-            send({pid}, signal.SIGKILL)
+        self._stopper.ask(execution_id, child.pid if child else self.workplace(execution_id).supervisor_pid())
 
     def request_stop(self, resource_group: str, execution_id: str) -> None:
         """STOPPED at once when it waits, STOPPING when it runs. Raises ApiError 404 or 412."""

@@ -86,17 +86,15 @@ class ProcessRunner:
             )
         except OSError as error:
             return Outcome(FAILED, _said(node, error))
-        message = _failure(node, ending, template.deadline)
+        message = failure(node, ending, template.deadline)
         if message:
             return Outcome(FAILED, message)
         saved = await asyncio.to_thread(self._save, place, template)
         return Outcome(SUCCEEDED, parameters=place.parameters(), artifacts=saved, result=ending.output)
 
     def _command(self, place: Node, node: str, marker: str, scope: Mapping[str, str]) -> container.Command:
-        name, _, value = marker.partition("=")
-        environment = {**os.environ, **self._job["environment"], "PYTHONUNBUFFERED": "1", name: value}
-        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        environment |= place.environment(scope, self._secrets["secrets"])
+        own = place.environment(scope, self._secrets["secrets"])
+        environment = environment_of(self._job["environment"], marker, own)
         return container.Command(place.arguments(scope), environment, place.cwd(scope), node, marker)
 
     # artifacts
@@ -151,6 +149,16 @@ class ProcessRunner:
         self.outputs[output.global_name] = f"ai://default/{path}"
 
 
+def environment_of(given: Mapping[str, str], marker: str, own: Mapping[str, str]) -> dict[str, str]:
+    """What a container sees: this machine's harmless variables, AI Core's, the marker (NAME=value), its own.
+
+    `PATH` begins with the folder of this Python.
+    """
+    name, _, value = marker.partition("=")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return {**os.environ, **given, "PYTHONUNBUFFERED": "1", name: value, "PATH": path, **own}
+
+
 def _said(node: str, error: Exception) -> str:
     """The message of what went wrong around a node."""
     if isinstance(error, OSError):
@@ -158,7 +166,7 @@ def _said(node: str, error: Exception) -> str:
     return str(error)
 
 
-def _failure(node: str, ending: container.Ending, deadline: float | None) -> str:
+def failure(node: str, ending: container.Ending, deadline: float | None) -> str:
     """Why an ended container counts as failed; empty when it does not."""
     if ending.timed_out:
         return f"node {node} was active longer than its deadline of {deadline:g} s"

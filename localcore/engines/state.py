@@ -7,6 +7,8 @@ DIR/executions/<id>/
   log.jsonl    what the containers wrote: one JSON object per line, times ascending
   supervisor.log  what the supervisor itself had to say
   nodes/       the containers' files while they run
+
+DIR/deployments/<id>/<revision>/ has the same; the log of all revisions lies in DIR/deployments/<id>/.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from typing import Any
 from localcore.home import read_json, write_json
 
 RUNNING, SUCCEEDED, FAILED, STOPPED = "Running", "Succeeded", "Failed", "Stopped"
+# Of a server: it does not answer yet, or not just now; it answers.
+STARTING, READY = "Starting", "Ready"
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,13 @@ class Workplace:
     def supervisor_log(self) -> Path:
         return self.folder / "supervisor.log"
 
+    def last_words(self) -> str:
+        """The supervisor's own last line; empty when it said nothing."""
+        if not self.supervisor_log.exists():
+            return ""
+        lines = self.supervisor_log.read_text(errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "")
+
     @property
     def nodes(self) -> Path:
         return self.folder / "nodes"
@@ -57,6 +68,10 @@ class Workplace:
 
     def write_state(self, state: dict[str, Any]) -> None:
         write_json(self.folder / "state.json", state)
+
+    def forget_state(self) -> None:
+        """Before another supervisor takes over from one that has ended."""
+        (self.folder / "state.json").unlink(missing_ok=True)
 
     def claim(self) -> int | None:
         """Become the supervisor; None when there is one. The descriptor must stay open."""

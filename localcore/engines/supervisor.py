@@ -8,28 +8,23 @@ containers has. Secrets come on standard input. SIGTERM stops the execution.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sys
-import time
-from pathlib import Path
 from typing import Any
 
 from localcore import clock, objectstores
 from localcore.engines.logfile import LogWriter
-from localcore.engines.processes import adopt_orphans, descendants, send
+from localcore.engines.processes import descendants, send
 from localcore.engines.runner import ProcessRunner
 from localcore.engines.state import FAILED, RUNNING, STOPPED, SUCCEEDED, Workplace
+from localcore.engines.supervising import supervise
 from localcore.workflow.errors import WorkflowError
 from localcore.workflow.parse import parse
 from localcore.workflow.plan import SUCCEEDED as NODE_SUCCEEDED
 from localcore.workflow.plan import Outcome
 from localcore.workflow.resolve import bind_parameters
 from localcore.workflow.walk import Walker
-
-# The server went away, or another supervisor is at work: nothing was done, nothing is recorded.
-EXIT_NOT_MINE = 75
 
 
 class Supervisor:
@@ -96,37 +91,9 @@ class Supervisor:
         objectstores.remove(self._workplace.folder / "claims")
 
 
-def _reap() -> None:
-    """Collect adopted children, so that none stays behind as a zombie."""
-    try:
-        while os.waitpid(-1, 0)[0]:
-            pass
-    except ChildProcessError:
-        return
-
-
-def _claimed(workplace: Workplace) -> bool:
-    """Take the folder; the server's own look at the lock, a few microseconds long, is waited out."""
-    for _ in range(20):
-        if workplace.claim() is not None:
-            return True
-        time.sleep(0.05)
-    return False
-
-
-def main(arguments: list[str]) -> int:
-    workplace = Workplace(Path(arguments[0]))
-    try:
-        secrets = json.load(sys.stdin)
-    except ValueError:
-        return EXIT_NOT_MINE
-    if not _claimed(workplace) or workplace.state():
-        return EXIT_NOT_MINE
-    adopt_orphans()
-    asyncio.run(Supervisor(workplace, workplace.job(), secrets).run())
-    _reap()
-    return 0
+async def _run(workplace: Workplace, job: dict[str, Any], secrets: dict[str, Any]) -> None:
+    await Supervisor(workplace, job, secrets).run()
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(supervise(sys.argv[1:], _run))

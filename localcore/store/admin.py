@@ -61,20 +61,23 @@ class Admin:
 
     def group_in_use(self, identifier: str) -> bool:
         sql = (
-            "SELECT count(*) FROM executions WHERE resource_group = ?"
-            " AND status IN ('PENDING', 'RUNNING', 'STOPPING')"
+            "SELECT (SELECT count(*) FROM executions WHERE resource_group = ?1"
+            " AND status IN ('PENDING', 'RUNNING', 'STOPPING'))"
+            " + (SELECT count(*) FROM deployments WHERE resource_group = ?1"
+            " AND status IN ('PENDING', 'RUNNING', 'STOPPING'))"
         )
         return self._db.count(sql, (identifier,)) > 0
 
-    def delete_group(self, identifier: str) -> list[str]:
-        """Remove the group and all that lies in it; returns the ids of its executions."""
+    def delete_group(self, identifier: str) -> tuple[list[str], list[str]]:
+        """Remove the group and all that lies in it; returns the ids of its executions and deployments."""
         with self._db.write() as connection:
-            rows = self._db.all("SELECT id FROM executions WHERE resource_group = ?", (identifier,))
-            for table in ("artifacts", "configurations", "executions", "metric_resources"):
+            executions = self._db.all("SELECT id FROM executions WHERE resource_group = ?", (identifier,))
+            deployments = self._db.all("SELECT id FROM deployments WHERE resource_group = ?", (identifier,))
+            for table in ("artifacts", "configurations", "executions", "deployments", "metric_resources"):
                 connection.execute(f"DELETE FROM {table} WHERE resource_group = ?", (identifier,))  # noqa: S608
             connection.execute("DELETE FROM secrets WHERE scope = ?", (identifier,))
             connection.execute("DELETE FROM resource_groups WHERE id = ?", (identifier,))
-        return [row["id"] for row in rows]
+        return [row["id"] for row in executions], [row["id"] for row in deployments]
 
     # repositories
 

@@ -9,8 +9,15 @@ from localcore.store.artifacts import Artifacts
 from localcore.store.database import Database, Row, pack, unpack
 from localcore.store.query import Page, Where
 
+# Longest status message of the API (OpenAPI file); statusDetails has the whole of it, node by node.
+_LONGEST = 256
 ACTIVE = ("UNKNOWN", "PENDING", "RUNNING", "STOPPING")
 FINAL = ("COMPLETED", "DEAD", "STOPPED")
+
+
+def shown(message: str) -> str:
+    """A status message within the API's limit."""
+    return message if len(message) <= _LONGEST else f"{message[: _LONGEST - 1]}…"
 
 
 def document(row: Row, outputs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -29,7 +36,7 @@ def document(row: Row, outputs: list[dict[str, Any]]) -> dict[str, Any]:
         "modifiedAt": row["modified_at"],
     }
     optional = {
-        "statusMessage": row["status_message"],
+        "statusMessage": shown(row["status_message"]),
         "submissionTime": row["submission_time"],
         "startTime": row["start_time"],
         "completionTime": row["completion_time"],

@@ -79,6 +79,22 @@ CREATE VIEW visible_executables AS SELECT * FROM executables
   WHERE scenario_id IN (SELECT scenario_id FROM executables WHERE NOT deployable);
 """
 
+_THIRD = """
+CREATE TABLE deployments (
+  seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, resource_group TEXT NOT NULL,
+  configuration_id TEXT NOT NULL, configuration_name TEXT NOT NULL, scenario_id TEXT NOT NULL,
+  executable_id TEXT NOT NULL, status TEXT NOT NULL, target_status TEXT NOT NULL,
+  last_operation TEXT NOT NULL, revision INTEGER NOT NULL DEFAULT 1, latest_running TEXT NOT NULL DEFAULT '',
+  plan TEXT NOT NULL DEFAULT '', url TEXT NOT NULL DEFAULT '', status_message TEXT NOT NULL DEFAULT '',
+  status_details TEXT NOT NULL DEFAULT '{}', submission_time TEXT, start_time TEXT, completion_time TEXT,
+  created_at TEXT NOT NULL, modified_at TEXT NOT NULL);
+CREATE INDEX deployments_group ON deployments (resource_group, seq);
+CREATE INDEX deployments_configuration ON deployments (resource_group, configuration_id, seq);
+CREATE INDEX deployments_scenario ON deployments (resource_group, scenario_id, seq);
+CREATE INDEX deployments_executable ON deployments (resource_group, executable_id, seq);
+CREATE INDEX deployments_status ON deployments (resource_group, status, seq);
+"""
+
 # What takes a database from each version to the next; never changed, only added to.
-MIGRATIONS = (_FIRST, _SECOND)
+MIGRATIONS = (_FIRST, _SECOND, _THIRD)
 VERSION = len(MIGRATIONS)

@@ -179,7 +179,8 @@ def test_meta_tells_the_truth(core: Any) -> None:
     assert meta.runtime_identifier == "aicore"
     assert meta.ai_api.capabilities.user_executions
     assert meta.ai_api.capabilities.bulk_updates.executions
-    assert not meta.ai_api.capabilities.user_deployments
+    assert meta.ai_api.capabilities.user_deployments
+    assert not meta.ai_api.capabilities.time_to_live_deployments
     assert not meta.ai_api.capabilities.execution_schedules
     assert meta.ai_api.limits.executions.max_running_count == 4
     assert client.meta.get_versions().versions[0].version_id == "v2"
@@ -187,8 +188,8 @@ def test_meta_tells_the_truth(core: Any) -> None:
     assert client.deployment.query().count == 0
     assert plain.execution_schedule.query().count == 0
     assert client.deployment.count() == 0
-    bulk = core.http("PATCH", "/v2/lm/deployments", json={"deployments": []})
-    assert (bulk.status_code, "not offered" in bulk.text) == (501, True)
+    schedule = core.http("POST", "/v2/lm/executionSchedules", json={})
+    assert (schedule.status_code, "not offered" in schedule.text) == (501, True)
     with pytest.raises(AIAPINotFoundException):
         client.deployment.get("d000000000000000")
     assert client.model.query().count == 0

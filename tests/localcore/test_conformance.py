@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ai_core_sdk.models import Status
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("CORESPEC_SHARED", ROOT.parent / "shared"))
@@ -40,7 +41,13 @@ def known(core: Any, gitops: Any, support: Any) -> dict[str, str]:
     client = core.client()
     client.docker_registry_secrets.create(name="docker", data={".dockerconfigjson": '{"auths": {}}'})
     client.secrets.create(name="generic", data={"k": "dg=="})
+    server = support.serving("server", "predictor: {}", parameters=[{"name": "p", "default": "1"}])
+    gitops.write("templates/server.yaml", server)
+    core.sync(gitops)
+    deployment = client.deployment.create(core.configure("server")).id
+    support.wait_for(lambda: client.deployment.get(deployment).status == Status.DEAD, what="its end")
     return {
+        "deploymentId": deployment,
         "scenarioId": support.scenario,
         "executableId": "whole",
         "artifactId": client.artifact.query().resources[0].id,
@@ -71,6 +78,9 @@ PATHS = (
     "/lm/executions/{executionId}",
     "/lm/executions/{executionId}/logs",
     "/lm/deployments",
+    "/lm/deployments?$select=status",
+    "/lm/deployments/{deploymentId}",
+    "/lm/deployments/{deploymentId}/logs",
     "/lm/executionSchedules",
     "/lm/meta",
     "/lm/metrics?executionIds={executionId}",
@@ -123,7 +133,8 @@ OBJECTS = [path for path in PATHS if path.startswith("/lm") and path.endswith("I
 @pytest.mark.parametrize("path", OBJECTS)
 def test_not_found_is_of_the_published_form(core: Any, specification: Any, path: str) -> None:
     places = dict.fromkeys(
-        ("scenarioId", "executableId", "artifactId", "configurationId", "executionId"), "absent-id"
+        ("scenarioId", "executableId", "artifactId", "configurationId", "executionId", "deploymentId"),
+        "absent-id",
     )
     answer = core.http("GET", "/v2" + path.format(**places))
     assert answer.status_code == 404

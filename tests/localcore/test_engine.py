@@ -13,6 +13,7 @@ from localcore.api.meta import healthz
 from localcore.auth import Credentials
 from localcore.engines.process import ProcessEngine
 from localcore.engines.registration import registered
+from localcore.engines.serving import DeploymentEngine
 from localcore.errors import ApiError
 from localcore.gitsync import GitSync
 from localcore.home import Home
@@ -27,7 +28,8 @@ def services(tmp_path: Path) -> Services:
     store = Store(home.database)
     engine = ProcessEngine(store, home, "http://127.0.0.1:1", max_running=1, grace=0.1)
     sync = GitSync(store, home.git, 3600, engine.wake)
-    return Services(home, store, engine, sync, Credentials("id", "secret"), "http://127.0.0.1:1")
+    deployments = DeploymentEngine(store, home, "http://127.0.0.1:1", grace=0.1)
+    return Services(home, store, engine, deployments, sync, Credentials("id", "secret"), "http://127.0.0.1:1")
 
 
 def _execution(services: Services, **configuration: Any) -> str:
@@ -44,9 +46,12 @@ def test_health_tells_when_a_part_has_ended(services: Services) -> None:
     services.engine.start()
     assert "Git sync" in healthz(services)["message"]
     services.sync.start()
+    assert "deployments" in healthz(services)["message"]
+    services.deployments.start()
     assert healthz(services)["status"] == "READY"
     services.sync.stop()
     services.engine.shutdown(keep_running=True)
+    services.deployments.shutdown(keep_running=True)
     assert "engine" in healthz(services)["message"]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ai_core_sdk.models import Status
+from ai_core_sdk.models import Status, TargetStatus
 
 
 def _run(core: Any, gitops: Any, document: dict[str, Any], **arguments: Any) -> Any:
@@ -188,6 +188,28 @@ def test_a_deadline_ends_backoff(core: Any, gitops: Any, support: Any) -> None:
     found = _run(core, gitops, support.template("waiting", [main], activeDeadlineSeconds=1))
     assert "activeDeadlineSeconds of 1 s" in found.status_message
     assert [node["status"] for node in found.status_details["nodes"]] == ["Failed", "Failed"]
+
+
+def test_stopping_while_it_waits_for_a_retry(core: Any, gitops: Any, support: Any) -> None:
+    """Proves: an execution between two attempts is RUNNING, and can be stopped."""
+    main = support.shell("main", "exit 1", retryStrategy={"limit": 9, "backoff": {"duration": "1h"}})
+    gitops.write("templates/patient.yaml", support.template("patient", [main]))
+    core.sync(gitops)
+    identifier = core.execute("patient")
+    support.wait_for(lambda: core.lines(identifier), what="the first failure")
+    core.reaches(identifier, Status.RUNNING)
+    core.client().execution.modify(identifier, TargetStatus.STOPPED)
+    found = core.finished(identifier)
+    assert found.status == Status.STOPPED
+    assert {node["status"] for node in found.status_details["nodes"]} == {"Failed"}
+
+
+def test_a_long_last_line(core: Any, gitops: Any, support: Any) -> None:
+    """Proves: statusMessage keeps the API's limit of 256 characters, statusDetails all of it."""
+    main = support.shell("main", "printf 'x%.0s' $(seq 300); exit 1")
+    found = _run(core, gitops, support.template("wordy", [main]))
+    assert found.status_message == "x" * 255 + "…"
+    assert found.status_details["nodes"][0]["message"] == "x" * 300
 
 
 def test_a_tag_without_retries(core: Any, gitops: Any, support: Any) -> None:

@@ -62,6 +62,13 @@ def test_the_context_holds_the_recipe_the_trainer_and_nothing_else(root: Path) -
     assert not [name for name in found if "__pycache__" in name or "test" in Path(name).parts]
 
 
+def test_the_trainer_needs_nothing_but_its_code() -> None:
+    """A file of another kind that it reads at run time would be missing in every image: add it here then."""
+    trainer = Path(__file__).parents[3] / "trainer"
+    files = {path for path in trainer.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert {path.name for path in files if path.suffix != ".py"} <= {"py.typed"}
+
+
 def test_entries_bear_no_trace_of_this_machine(root: Path) -> None:
     """Times, owners and modes are fixed, so that the engine's cache knows the same files again."""
     found = entries(_packed(context_files(root, RECIPE)))

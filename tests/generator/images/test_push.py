@@ -5,11 +5,13 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
+import docker
 import pytest
 import requests
 
 from generator.images.engine import connect
 from generator.images.errors import (
+    CredentialStoreError,
     EngineUnavailableError,
     ImageError,
     ImageMissingError,
@@ -129,6 +131,18 @@ def test_credentials_are_for_their_own_registry_alone(tmp_path: Path) -> None:
     assert credentials_for("docker.io.evil.example/acme/x:1", docker, tmp_path) is None
     assert credentials_for("registry.example/acme/x:1", docker, tmp_path) is None
     assert credentials_for("docker.io/acme/x:1", None, tmp_path) is None
+
+
+@pytest.mark.filterwarnings("ignore:docker-credential-no-such-helper")
+def test_a_failing_credential_helper_is_not_blamed_on_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real client, told to ask a helper that is not installed; nothing is sent to any engine."""
+    (tmp_path / "config.json").write_text('{"credsStore": "no-such-helper"}')
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    client = docker.APIClient(base_url="tcp://127.0.0.1:1", version="1.41")
+    with pytest.raises(CredentialStoreError, match="no-such-helper"):
+        push_image(client, REFERENCE)
 
 
 def test_an_absent_engine_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

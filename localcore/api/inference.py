@@ -1,0 +1,88 @@
+"""`/v2/inference/deployments/<id>/…`: passed on to the process that serves it, and its answer back."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterator
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+
+from localcore.api.context import Group, Services, Svc
+from localcore.engines.serving import NOT_FOUND
+from localcore.errors import ApiError, not_found
+
+router = APIRouter(prefix="/inference/deployments")
+PREFIX = "/v2/inference/deployments/"
+#: Longest wait for the next bytes of an answer, seconds.
+_PATIENCE = 600.0
+_CHUNK = 65_536
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+# Of one connection and not of the message (RFC 9110, 7.6.1); the token and the group are for us alone.
+_HOP_BY_HOP = frozenset(
+    {
+        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer"),
+        *("transfer-encoding", "upgrade", "proxy-connection"),
+    }
+)
+_OURS = _HOP_BY_HOP | {"authorization", "ai-resource-group", "host", "content-length"}
+_ITS_OWN = _HOP_BY_HOP | {"date", "server"}
+
+
+def _port(svc: Services, group: str, deployment_id: str) -> int:
+    """Raises ApiError 404 for a deployment that is not there, 503 for one that does not answer now."""
+    row = svc.store.deployments.find(group, deployment_id)
+    if row is None:
+        raise not_found("Deployment", deployment_id, NOT_FOUND)
+    port = svc.deployments.port(deployment_id)
+    if port is None:
+        raise ApiError(503, f"Deployment '{deployment_id}' is {row['status']}: no server answers for it now")
+    return port
+
+
+def _target(request: Request, deployment_id: str) -> str:
+    """Path and query as the client wrote them, without what leads to the deployment."""
+    raw = request.scope.get("raw_path") or request.url.path.encode()
+    path = raw.decode("latin-1").partition("?")[0].removeprefix(f"{PREFIX}{deployment_id}") or "/"
+    return f"{path}?{request.url.query}" if request.url.query else path
+
+
+def _ask(port: int, request: Request, target: str, body: bytes) -> http.client.HTTPResponse:
+    """Send the request; the answer's head. Raises ApiError 502 or 504."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)
+    headers = [(name, value) for name, value in request.headers.items() if name.lower() not in _OURS]
+    try:
+        connection.putrequest(request.method, target, skip_accept_encoding=True)
+        for name, value in headers:
+            connection.putheader(name, value)
+        if body or request.method in ("POST", "PUT", "PATCH"):
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body or None)
+        return connection.getresponse()
+    except TimeoutError:
+        connection.close()
+        raise ApiError(504, f"the server did not answer within {_PATIENCE:g} s") from None
+    except (OSError, http.client.HTTPException) as error:
+        connection.close()
+        raise ApiError(502, f"the server ended the connection: {type(error).__name__}") from error
+
+
+def _pieces(answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    """As they come, so that a stream of events is one; closes the connection with the client's."""
+    with answer:
+        while piece := answer.read1(_CHUNK):
+            yield piece
+
+
+@router.api_route("/{deployment_id}", methods=_METHODS)
+@router.api_route("/{deployment_id}/{_path:path}", methods=_METHODS)
+async def forward(request: Request, svc: Svc, group: Group, deployment_id: str) -> StreamingResponse:
+    """The deployment's own answer, whatever its status."""
+    port = await run_in_threadpool(_port, svc, group, deployment_id)
+    body = await request.body()
+    answer = await run_in_threadpool(_ask, port, request, _target(request, deployment_id), body)
+    response = StreamingResponse(_pieces(answer), answer.status)
+    kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in _ITS_OWN]
+    response.raw_headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in kept]
+    return response
