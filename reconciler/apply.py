@@ -14,9 +14,16 @@ from pathlib import Path
 
 from generator.spec.environment import Environment
 from reconciler.aicore import AICoreWriter
+from reconciler.bindings import bind
 from reconciler.clock import Clock
 from reconciler.dataset import DatasetManifest
-from reconciler.desired import Desired, DesiredConfiguration, DesiredDataset, DesiredExecution
+from reconciler.desired import (
+    Desired,
+    DesiredConfiguration,
+    DesiredDataset,
+    DesiredExecution,
+    DesiredOutput,
+)
 from reconciler.errors import (
     ConflictError,
     NotFoundError,
@@ -26,10 +33,11 @@ from reconciler.errors import (
     TransientError,
 )
 from reconciler.events import Emitter, EventKind
+from reconciler.find import find_artifacts, find_configurations
 from reconciler.live import Live
 from reconciler.objectstore import ObjectStore, UploadProgress, upload
 from reconciler.onboard import Onboarder
-from reconciler.plan import find_application, find_artifacts, find_configurations
+from reconciler.plan import find_application
 from reconciler.plan_model import Action, Change, Plan, StageName
 from reconciler.retry import ensure
 from reconciler.sync import wait_for_templates
@@ -82,7 +90,7 @@ def apply(
     goes on from there.
     """
     refuse(plan)
-    return _Apply(desired, live, aicore, place, emit).run(plan)
+    return _Apply(bind(desired, live), live, aicore, place, emit).run(plan)
 
 
 def refuse(plan: Plan) -> None:
@@ -222,7 +230,10 @@ class _Apply:
                 scenario=wanted.scenario,
                 executable=wanted.executable,
                 parameters=wanted.parameters,
-                inputs={port: self.artifacts[dataset.address] for port, dataset in wanted.inputs.items()},
+                inputs={
+                    port: item.artifact if isinstance(item, DesiredOutput) else self.artifacts[item.address]
+                    for port, item in wanted.inputs.items()
+                },
             )
 
         self.configurations[wanted.address] = ensure(find, create, self.place.clock)

@@ -16,6 +16,7 @@ from generator.fingerprint import configuration_fingerprint, template_fingerprin
 from generator.render import template_path
 from generator.spec.environment import Environment, S3Store
 from generator.spec.resolve import Resolved, ResolvedConfiguration, ResolvedDataset, ResolvedExecution
+from generator.spec.runs import Suspend
 from reconciler.dataset import DatasetManifest
 from reconciler.health import RunBudget
 
@@ -83,14 +84,41 @@ class DesiredDataset:
 
 
 @dataclass(frozen=True, slots=True)
+class DesiredOutput:
+    """An output artifact of another execution. Which run of it counts is known once one has completed: then
+    `bindings.bind` fills in the ids of the run and of its artifact."""
+
+    execution: str  #: address
+    output: str
+    run: str = ""
+    artifact: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Two runs of the same training give two models: the run is the content's identity."""
+        return output_identity(self.run, self.output)
+
+
+def output_identity(run: str, output: str) -> str:
+    """Stands for the content of an output artifact: the id of the execution that made it, and its name."""
+    return f"{run}/{output}"
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredConfiguration:
     address: str
     scenario: str
     executable: str
     name: str  #: as the spec says
-    full_name: str  #: `<name>--<fingerprint12>`, as AI Core shows it
+    full_name: str  #: `<name>--<fingerprint12>`, as AI Core shows it; empty while it waits for an output
     parameters: Mapping[str, str]
-    inputs: Mapping[str, DesiredDataset]  #: input port -> dataset
+    inputs: Mapping[str, DesiredDataset | DesiredOutput]  #: by input port
+
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """Addresses of the executions whose outputs are not there yet; then `full_name` means nothing."""
+        outputs = (item for item in self.inputs.values() if isinstance(item, DesiredOutput))
+        return tuple(sorted({item.execution for item in outputs if not item.artifact}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +128,9 @@ class DesiredExecution:
     configuration: DesiredConfiguration
     budget: RunBudget
     max_parallel: int | None
+    depends_on: tuple[str, ...] = ()  #: addresses of executions that must have completed first
+    suspend: Suspend | None = None
+    on_gpu: bool = False  #: whether its machine has a GPU, whose hours are limited
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +196,11 @@ def desired(
         (item.scenario, item.name): _configuration(item, templates[item.executable], data)
         for item in resolved.configurations
     }
+    gpus = {executable.id for executable in resolved.executables if executable.spec.uses_gpu}
     executions = [
-        _execution(item, configurations[item.scenario, item.configuration]) for item in resolved.executions
+        _execution(item, wanted, wanted.executable in gpus)
+        for item in resolved.executions
+        for wanted in [configurations[item.scenario, item.configuration]]
     ]
     return Desired(
         environment=environment.metadata.name,
@@ -248,13 +282,20 @@ def _dataset(item: ResolvedDataset, manifest: DatasetManifest) -> DesiredDataset
 def _configuration(
     item: ResolvedConfiguration, template: DesiredTemplate, data: Mapping[tuple[str, str], DesiredDataset]
 ) -> DesiredConfiguration:
-    inputs = {port: data[item.scenario, name] for port, name in item.inputs.items()}
+    inputs: dict[str, DesiredDataset | DesiredOutput] = {
+        port: data[item.scenario, name] for port, name in item.inputs.items()
+    }
+    inputs |= {
+        port: DesiredOutput(f"execution/{item.scenario}/{source.execution}", source.output)
+        for port, source in item.outputs.items()
+    }
+    name = full_name(item.name, item.executable, template.document, item.parameters, inputs)
     return DesiredConfiguration(
         address=f"configuration/{item.scenario}/{item.name}",
         scenario=item.scenario,
         executable=item.executable,
         name=item.name,
-        full_name=full_name(item.name, item.executable, template.document, item.parameters, inputs),
+        full_name="" if item.outputs else name,
         parameters=dict(item.parameters),
         inputs=inputs,
     )
@@ -265,24 +306,38 @@ def full_name(
     executable: str,
     template: Mapping[str, Any],
     parameters: Mapping[str, str],
-    inputs: Mapping[str, DesiredDataset],
+    inputs: Mapping[str, DesiredDataset | DesiredOutput],
 ) -> str:
     """The name in AI Core of the configuration that runs exactly this."""
     fingerprint = configuration_fingerprint(
         executable=executable,
         template=template_fingerprint(template),
         parameters=parameters,
-        inputs={port: dataset.fingerprint for port, dataset in inputs.items()},
+        inputs={port: item.fingerprint for port, item in inputs.items()},
     )
     return f"{name}--{fingerprint[:SHORT]}"
 
 
-def _execution(item: ResolvedExecution, configuration: DesiredConfiguration) -> DesiredExecution:
-    timeout = timedelta(seconds=item.timeout_seconds) if item.timeout_seconds else None
+def _execution(
+    item: ResolvedExecution, configuration: DesiredConfiguration, on_gpu: bool
+) -> DesiredExecution:
     return DesiredExecution(
         address=f"execution/{item.scenario}/{item.name}",
         group=item.group,
         configuration=configuration,
-        budget=RunBudget(item.want, item.retries, item.rerun_after, timeout),
+        budget=RunBudget(
+            want=item.want,
+            retries=item.retries,
+            rerun_after=item.rerun_after,
+            timeout=_seconds(item.timeout_seconds),
+            backoff=_seconds(item.backoff_seconds),
+        ),
         max_parallel=item.max_parallel,
+        depends_on=tuple(f"execution/{item.scenario}/{name}" for name in item.depends_on),
+        suspend=item.suspend,
+        on_gpu=on_gpu,
     )
+
+
+def _seconds(number: int | None) -> timedelta | None:
+    return timedelta(seconds=number) if number else None

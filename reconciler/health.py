@@ -46,6 +46,8 @@ class Reason(StrEnum):
     STOPPED_BY_HAND = "StoppedByHand"
     TIMED_OUT = "TimedOut"
     WAITING_FOR_RERUN = "WaitingForRerunTime"
+    WAITING_FOR_DEPENDENCY = "WaitingForDependency"
+    SUSPENDED = "Suspended"
     SYNC_FAILED = "SyncFailed"
     SYNCING = "Syncing"
     ABSENT = "Absent"
@@ -77,6 +79,7 @@ class RunBudget:
     retries: int = 2
     rerun_after: datetime | None = None
     timeout: timedelta | None = None
+    backoff: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,8 @@ class RunState:
     """The runs of one configuration that count, and what follows from them."""
 
     verdict: Verdict
-    launches: int = 0  #: executions to start now, before any limit on concurrency
+    launches: int = 0  #: executions to start, before any limit on concurrency
+    not_before: datetime | None = None  #: when they may be started; None: now
     overdue: tuple[Execution, ...] = ()  #: running longer than the timeout: to be stopped
     latest: Execution | None = None
 
@@ -129,8 +133,14 @@ def runs(budget: RunBudget, executions: Sequence[Execution], now: datetime) -> R
     stopped = [run for run in counted if run.status in STOPPED_STATES and run not in timed_out]
     missing = budget.want - completed - len(active)
 
-    def state(health: Health, reason: Reason, message: str = "", launches: int = 0) -> RunState:
-        return RunState(Verdict(health, reason, message), launches, overdue, latest)
+    def state(
+        health: Health,
+        reason: Reason,
+        message: str = "",
+        launches: int = 0,
+        not_before: datetime | None = None,
+    ) -> RunState:
+        return RunState(Verdict(health, reason, message), launches, not_before, overdue, latest)
 
     if completed >= budget.want:
         return state(Health.HEALTHY, Reason.COMPLETED)
@@ -145,7 +155,9 @@ def runs(budget: RunBudget, executions: Sequence[Execution], now: datetime) -> R
         return state(Health.SUSPENDED, Reason.STOPPED_BY_HAND, "set rerunAfter to start it again")
     launches = missing - len(stopped)
     if failed:
-        return state(Health.PROGRESSING, Reason.RETRYING, _attempt(failed, budget), launches)
+        moment = _retry_at(failed, budget.backoff)
+        later = moment if moment and moment > now else None
+        return state(Health.PROGRESSING, Reason.RETRYING, _attempt(failed, budget), launches, later)
     return state(Health.MISSING, Reason.NOT_STARTED, "", launches)
 
 
@@ -169,6 +181,15 @@ def _longer_than(timeout: timedelta | None, run: Execution, now: datetime) -> bo
 def _stopped_late(timeout: timedelta | None, run: Execution) -> bool:
     ended = run.completed_at or run.modified_at
     return timeout is not None and ended - (run.started_at or run.created_at) >= timeout
+
+
+def _retry_at(failed: Sequence[Execution], backoff: timedelta | None) -> datetime | None:
+    """When the next try may begin: after the last failure's end, twice as long for each failure."""
+    if backoff is None:
+        return None
+    ends = [run.completed_at or run.modified_at for run in failed]
+    waits: timedelta = backoff * float(2 ** (len(failed) - 1))
+    return max(ends) + waits
 
 
 def _why_stalled(failed: Sequence[Execution], budget: RunBudget) -> str:

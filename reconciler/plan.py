@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from generator.spec.operations import Policy
+from reconciler.bindings import bind
 from reconciler.desired import (
     DATASET_LABEL,
-    FINGERPRINT_LABEL,
     Desired,
     DesiredConfiguration,
-    DesiredDataset,
     DesiredTemplate,
     Onboarding,
 )
 from reconciler.explain import differences, own_name, predecessor
-from reconciler.live import Application, Artifact, Configuration, Live, TemplateState
+from reconciler.find import find_artifacts, find_configurations, holds
+from reconciler.live import Application, Configuration, Live, TemplateState
 from reconciler.plan_model import (
     Action,
     Category,
@@ -43,12 +43,14 @@ def plan(desired: Desired, live: Live, policy: Policy, held: Collection[str] = (
 
     Nothing is planned for the executables in `held`: their templates wait for somebody else's decision.
     """
-    everything = desired.ordered()
+    everything = bind(desired.ordered(), live)
     desired = everything.without(held)
     configurations = {wanted.address: find_configurations(wanted, live) for wanted in desired.configurations}
     conflicts = [_conflict(wanted, live) for wanted in desired.configurations]
     runs = plan_runs(desired, live, configurations, policy)
-    changed = {c.executable for c in desired.configurations if not configurations[c.address]}
+    changed = {
+        c.executable for c in desired.configurations if not configurations[c.address] and not c.waits_for
+    }
     stages = (
         Stage(StageName.ONBOARD, tuple(_onboarding(desired, live))),
         Stage(StageName.PUBLISH, tuple(_publish(desired, live, changed))),
@@ -75,44 +77,9 @@ def unpublished(desired: Desired, live: Live) -> frozenset[str]:
     return frozenset(stale)
 
 
-def find_artifacts(dataset: DesiredDataset, artifacts: Iterable[Artifact]) -> tuple[Artifact, ...]:
-    """Artifacts of that content at that URL, oldest first. A display name proves nothing."""
-    found = [
-        a
-        for a in artifacts
-        if a.scenario == dataset.scenario
-        and a.url == dataset.url
-        and a.kind == dataset.kind
-        and a.labels.get(FINGERPRINT_LABEL) == dataset.fingerprint
-    ]
-    return tuple(sorted(found, key=lambda a: (a.created_at, a.id)))
-
-
-def find_configurations(wanted: DesiredConfiguration, live: Live) -> tuple[Configuration, ...]:
-    """Live configurations of that name *and* content, oldest first."""
-    return tuple(c for c in live.configurations_by_name.get(wanted.full_name, ()) if _same(c, wanted, live))
-
-
-def _same(live_one: Configuration, wanted: DesiredConfiguration, live: Live) -> bool:
-    if (live_one.scenario, live_one.executable) != (wanted.scenario, wanted.executable):
-        return False
-    if dict(live_one.parameters) != dict(wanted.parameters) or set(live_one.inputs) != set(wanted.inputs):
-        return False
-    # Any artifact with that content will do, wherever it lies: the content is what the name vouches for.
-    return all(
-        _fingerprint(live_one.inputs[port], live) == dataset.fingerprint
-        for port, dataset in wanted.inputs.items()
-    )
-
-
-def _fingerprint(artifact_id: str, live: Live) -> str | None:
-    artifact = live.artifacts_by_id.get(artifact_id)
-    return artifact.labels.get(FINGERPRINT_LABEL) if artifact else None
-
-
 def _conflict(wanted: DesiredConfiguration, live: Live) -> Problem | None:
     for other in live.configurations_by_name.get(wanted.full_name, ()):
-        if not _same(other, wanted, live):
+        if not holds(other, wanted, live):
             return Problem(
                 wanted.address,
                 "conflict",
@@ -244,7 +211,7 @@ def _configurations(
 ) -> Iterator[Change]:
     templates = {template.executable: template.document for template in desired.templates}
     for wanted in desired.configurations:
-        if found[wanted.address]:
+        if found[wanted.address] or wanted.waits_for:
             continue
         old = predecessor(wanted, live)
         fields = differences(old, wanted, templates[wanted.executable], live) if old else ()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from reconciler.aicore import AICore
 from reconciler.apply import Applied, Outcome, Workplace, apply, refuse
+from reconciler.bindings import bind
 from reconciler.check import UNCHECKED
 from reconciler.clock import Clock, SystemClock
 from reconciler.compare import Measured
@@ -16,12 +17,13 @@ from reconciler.connection import connect, connect_readonly, credentials
 from reconciler.errors import InputRejectedError
 from reconciler.events import Emitter, EventKind, EventLog, Listener
 from reconciler.exitcode import ExitCode
+from reconciler.find import find_configurations
 from reconciler.follow import follow
 from reconciler.gitops import Checkout, Publication
 from reconciler.live import Configuration, Execution, Live, LogLine, Metrics
 from reconciler.lock import FileLock
 from reconciler.observe import observe
-from reconciler.plan import find_configurations, plan, unpublished
+from reconciler.plan import plan, unpublished
 from reconciler.plan_model import Action, Plan, Problem, StageName, counted
 from reconciler.runs import executions_of
 from reconciler.status import Status, executions_shown, status
@@ -401,7 +403,7 @@ def _active(view: View, outcome: Outcome) -> dict[str, str]:
     """Execution id -> address of every wanted run under way, those just started included."""
     found = {
         run.id: wanted.address
-        for wanted in view.bench.desired.executions
+        for wanted in bind(view.bench.desired, view.live).executions
         for run in executions_of(find_configurations(wanted.configuration, view.live), view.live)
         if run.active
     }

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from reconciler.desired import Desired, DesiredExecution
-from reconciler.health import Health, Reason, Sync, Verdict, application, worst
+from reconciler.bindings import bind
+from reconciler.desired import Desired, DesiredConfiguration, DesiredExecution
+from reconciler.find import find_artifacts, find_configurations
+from reconciler.health import Health, Reason, RunState, Sync, Verdict, application, worst
 from reconciler.live import Live, Metric, Metrics
-from reconciler.plan import find_application, find_artifacts, find_configurations
+from reconciler.plan import find_application
 from reconciler.plan_model import FORMAT_VERSION
-from reconciler.runs import run_state
+from reconciler.runs import run_states
 
 __all__ = ["Status", "StatusRow"]
 
@@ -76,12 +78,14 @@ class Status:
 
 def status(desired: Desired, live: Live, metrics: Mapping[str, Metrics]) -> Status:
     """The state of everything wanted; `metrics` by execution id, for the figures."""
+    desired = bind(desired, live)
+    states = run_states(desired, live)
     rows = [
         _application(desired, live),
         *_templates(desired, live),
         *_datasets(desired, live),
         *_configurations(desired, live),
-        *(_execution(wanted, live, metrics) for wanted in desired.executions),
+        *(_execution(wanted, states[wanted.address], metrics) for wanted in desired.executions),
     ]
     revision = live.application_status.revision if live.application_status else ""
     return Status(desired.environment, live.observed_at, revision, tuple(rows))
@@ -89,11 +93,8 @@ def status(desired: Desired, live: Live, metrics: Mapping[str, Metrics]) -> Stat
 
 def executions_shown(desired: Desired, live: Live) -> tuple[str, ...]:
     """Ids of the executions whose metrics the status shows."""
-    states = (
-        run_state(wanted, find_configurations(wanted.configuration, live), live)
-        for wanted in desired.executions
-    )
-    return tuple(sorted({state.latest.id for state in states if state.latest}))
+    states = run_states(bind(desired, live), live)
+    return tuple(sorted({state.latest.id for state in states.values() if state.latest}))
 
 
 def best(metrics: Metrics | None, name: str = BEST_METRIC) -> float | None:
@@ -158,13 +159,17 @@ def _configurations(desired: Desired, live: Live) -> Iterable[StatusRow]:
             verdict = Verdict(Health.HEALTHY, Reason.READY, wanted.full_name)
             yield _row(wanted.address, Sync.SYNCED, verdict, found[0].created_at)
         else:
-            yield _row(
-                wanted.address, Sync.OUT_OF_SYNC, Verdict(Health.MISSING, Reason.ABSENT, wanted.full_name)
-            )
+            yield _row(wanted.address, Sync.OUT_OF_SYNC, _absent(wanted))
 
 
-def _execution(wanted: DesiredExecution, live: Live, metrics: Mapping[str, Metrics]) -> StatusRow:
-    state = run_state(wanted, find_configurations(wanted.configuration, live), live)
+def _absent(wanted: DesiredConfiguration) -> Verdict:
+    if wanted.waits_for:
+        message = f"waits for {', '.join(wanted.waits_for)}"
+        return Verdict(Health.PROGRESSING, Reason.WAITING_FOR_DEPENDENCY, message)
+    return Verdict(Health.MISSING, Reason.ABSENT, wanted.full_name)
+
+
+def _execution(wanted: DesiredExecution, state: RunState, metrics: Mapping[str, Metrics]) -> StatusRow:
     run = state.latest
     since = (run.completed_at or run.modified_at) if run else None
     return StatusRow(

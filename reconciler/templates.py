@@ -8,8 +8,9 @@ from typing import Any, Protocol
 import yaml
 
 from generator.fingerprint import configuration_fingerprint, template_fingerprint
-from reconciler.desired import FINGERPRINT_LABEL, SHORT, Desired, DesiredTemplate
+from reconciler.desired import SHORT, Desired, DesiredTemplate
 from reconciler.explain import own_name, predecessor
+from reconciler.find import identity
 from reconciler.live import ApplicationStatus, Configuration, Live, TemplateState
 
 #: Revisions of a template looked at to explain what has changed.
@@ -95,10 +96,7 @@ def _documents(path: str, git: GitReader) -> Iterator[Mapping[str, Any]]:
 def _name_of(old: Configuration, template: Mapping[str, Any], live: Live) -> str | None:
     name = own_name(old)
     artifacts = {port: live.artifacts_by_id.get(id_) for port, id_ in old.inputs.items()}
-    fingerprints = {
-        port: artifact.labels.get(FINGERPRINT_LABEL, "") if artifact else ""
-        for port, artifact in artifacts.items()
-    }
+    fingerprints = {port: identity(artifact) or "" for port, artifact in artifacts.items()}
     fingerprint = configuration_fingerprint(
         executable=old.executable,
         template=template_fingerprint(template),

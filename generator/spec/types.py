@@ -11,7 +11,13 @@ from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from generator.spec.scalars import spelled
@@ -265,6 +271,7 @@ Image = Annotated[Text, AfterValidator(_image), WithJsonSchema({"type": "string"
 Duration = Annotated[
     int,
     BeforeValidator(parse_duration),
+    PlainSerializer(lambda seconds: f"{seconds}s", return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^(?=.)(\d+d)?(\d+h)?(\d+m)?(\d+s)?$"}),
 ]
 Timestamp = Annotated[

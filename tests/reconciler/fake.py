@@ -8,7 +8,7 @@ test).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -182,12 +182,52 @@ class FakeAICore:
         self.finish(id_, "STOPPED")
         return {"id": id_, "message": "scheduled"}
 
-    def finish(self, id_: str | None = None, status: str = "COMPLETED", message: str = "") -> None:
-        """Let an execution, or all active ones, end."""
-        now = f"{self.clock.now():%Y-%m-%dT%H:%M:%S.%fZ}"
+    def start(self) -> None:
+        """Let all executions that wait begin to run."""
         for execution in self.executions:
-            if execution["id"] == id_ or (id_ is None and execution["status"] in {"UNKNOWN", "RUNNING"}):
+            if execution["status"] == "UNKNOWN":
+                execution.update(status="RUNNING", startTime=self._now())
+
+    def finish(
+        self,
+        id_: str | None = None,
+        status: str = "COMPLETED",
+        message: str = "",
+        *,
+        only: str = "",
+        outputs: Iterable[str] = (),
+    ) -> None:
+        """Let an execution, or all active ones, end; `only`: those of configurations whose name begins so.
+
+        Each registers an artifact for each of the `outputs`.
+        """
+        now = self._now()
+        for execution in self.executions:
+            active = execution["status"] in {"UNKNOWN", "RUNNING"}
+            if not execution["configurationName"].startswith(only):
+                continue
+            if execution["id"] == id_ or (id_ is None and active):
                 execution.update(status=status, statusMessage=message, completionTime=now, modifiedAt=now)
+                for name in outputs:
+                    self._register(execution, name, now)
+
+    def _register(self, execution: Mapping[str, Any], name: str, now: str) -> None:
+        url = f"ai://default/{execution['id']}/{name}"
+        artifact = {
+            "id": f"artifact-{next(self._ids)}",
+            "name": name,
+            "kind": "model",
+            "url": url,
+            "scenarioId": execution["scenarioId"],
+            "executionId": execution["id"],
+            "createdAt": now,
+            "modifiedAt": now,
+            "labels": [],
+        }
+        self.artifacts.append(artifact)
+
+    def _now(self) -> str:
+        return f"{self.clock.now():%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def _page(collection: Any, params: Mapping[str, str]) -> dict[str, Any]:
