@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
-from git import Blob, Commit, Repo
+from git import Commit, Repo
 from git.exc import BadName, InvalidGitRepositoryError, NoSuchPathError
 
 from generator.errors import RepositoryError
@@ -78,16 +78,18 @@ class GitRepository:
             return None
         return bytes(item.data_stream.read()) if item.type == "blob" else None
 
-    def files(self, revision: str, folder: str) -> dict[str, bytes]:
-        """Content of every plain file below a folder at a known revision; links and submodules are none."""
-        try:
-            tree = self._repo.commit(revision).tree.join(self._inside(folder))
-        except KeyError:
-            return {}
-        if tree.type != "tree":
-            return {}
-        found = (item for item in tree.traverse() if isinstance(item, Blob) and not item.mode & 0o020000)
-        return {self._outside(str(blob.path)): bytes(blob.data_stream.read()) for blob in found}
+    def files(self, revision: str, folder: str, only: Container[str] | None = None) -> dict[str, bytes]:
+        """Content of every plain file below a folder at a known revision (with `only`, of those among them);
+        links and submodules are none.
+        """
+        inside = self._inside(folder)
+        listed = entries(self._git, revision, inside).items()
+        files = {self._outside(path): entry for path, entry in listed if entry.is_file and path != inside}
+        return {
+            path: bytes(self._repo.odb.stream(bytes.fromhex(entry.object)).read())
+            for path, entry in files.items()
+            if only is None or path in only
+        }
 
     def tree(self, revision: str, folder: str) -> str | None:
         """Object id of a folder at a revision, None when it is not there; equal ids hold equal content."""
@@ -118,22 +120,32 @@ class GitRepository:
         """Fetch from the remote."""
         self._talk("fetch from " + self._remote, "fetch", "--quiet", "--no-recurse-submodules", self._remote)
 
+    def remote_head(self, branch: str) -> str | None:
+        """Commit at the head of a branch of the remote, which need not be here; None without the branch."""
+        name = f"refs/heads/{check_branch(branch)}"
+        listed = self._talk(f"read the branches of {self._remote}", "ls-remote", self._remote, name)
+        found = (line.split("\t") for line in listed.splitlines())
+        return next((commit for commit, where in found if where == name), None)
+
     def fetch_branch(self, branch: str) -> str | None:
         """Fetch one branch; the commit at its head, None when the remote does not have it."""
-        listed = self._talk(
-            f"read the branches of {self._remote}",
-            "ls-remote",
-            self._remote,
-            f"refs/heads/{check_branch(branch)}",
-        )
-        if not listed:
+        if self.remote_head(branch) is None:
             return None
-        source = f"+refs/heads/{branch}:refs/remotes/{self._remote}/{branch}"
+        here = f"refs/remotes/{self._remote}/{branch}"
         self._talk(
             f"fetch {branch} from {self._remote}",
-            *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", self._remote, source),
+            *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", self._remote),
+            f"+refs/heads/{branch}:{here}",
         )
-        return self._commit_id(f"refs/remotes/{self._remote}/{branch}")
+        return self._commit_id(here)
+
+    def is_merged(self, commit: str, branch: str) -> bool:
+        """Whether the remote's branch, which must be there, has a commit already.
+
+        A shallow clone would have to fetch the history for that, and says no where it does not know.
+        """
+        head = self.remote_head(branch) if self._is_shallow() else self.fetch_branch(branch)
+        return head is not None and self._commit_id(head) is not None and self.contains(head, commit)
 
     def fast_forward(self, branch: str) -> str:
         """Bring the checked-out branch to the remote's `branch`; returns the new HEAD.
@@ -302,8 +314,10 @@ class GitRepository:
             raise RepositoryError(self._unknown(revision)) from None
 
     def _check_ignored(self, named: list[str]) -> None:
-        source, line, pattern, path = [*self._git.ignored(named).split("\0"), "", "", "", ""][:4]
-        if path and not pattern.startswith("!"):
+        words = iter(self._git.ignored(named).split("\0")[:-1])
+        for source, line, pattern, path in zip(words, words, words, words, strict=True):
+            if pattern.startswith("!"):
+                continue
             where = os.path.relpath(source, self._repo.working_dir) if source.startswith("/") else source
             raise RepositoryError(
                 f"{path} is ignored by Git ({where}:{line}: `{pattern}`); remove that line, because AI Core "

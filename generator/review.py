@@ -40,13 +40,19 @@ def review(
     folder = f"{_RENDERED}/{environment}" if environment else _RENDERED
     old = repository.resolve(base)
     new = repository.resolve(head) if head else None
+    before = repository.files(old, folder)
     after = repository.files(new, folder) if new else files_on_disk(root, folder)
-    return Review(old, new, diff_templates(repository.files(old, folder), after))
+    return Review(old, new, diff_templates(_utf8(before), _utf8(after)))
 
 
 def files_on_disk(root: Path, folder: str) -> dict[str, bytes]:
     """Content of every plain file below a folder, by its path from `root`; links are not followed."""
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in _plain_files(root / folder)}
+
+
+def _utf8(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Names that are no UTF-8 with a replacement for what is not, so that every report can show them."""
+    return {os.fsencode(path).decode("utf-8", "replace"): content for path, content in files.items()}
 
 
 def _plain_files(folder: Path) -> Iterator[Path]:

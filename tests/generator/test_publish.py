@@ -233,6 +233,11 @@ def test_an_ignored_folder_is_a_clear_error(clone: Path, git: Git, pattern: str)
     assert not (clone / "rendered").exists()
     commit(git, clone, ".gitignore", "*.yaml\n*.json\n!rendered/**\n")
     assert direct(clone).commit
+    commit(git, clone, ".gitignore", "!*.json\n*.yaml\n")
+    with pytest.raises(
+        RepositoryError, match=r"rendered/prod/templates/a.yaml is ignored by Git \(\.gitignore:2"
+    ):
+        direct(clone, environment="prod")
 
 
 def test_modes_and_an_executable_bit(clone: Path, git: Git) -> None:
