@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from localcore.api.context import Group, Services, Svc
+from localcore.api.context import Group, RbacDeniedError, Services, Svc
 from localcore.engines.serving import NOT_FOUND
 from localcore.errors import ApiError, not_found
 
@@ -56,6 +56,7 @@ def _ask(port: int, request: Request, target: str, body: bytes) -> http.client.H
         connection.putrequest(request.method, target, skip_accept_encoding=True)
         for name, value in headers:
             connection.putheader(name, value)
+        connection.putheader("Connection", "close")  # so that the answer's end is the connection's
         if body or request.method in ("POST", "PUT", "PATCH"):
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body or None)
@@ -78,7 +79,9 @@ def _pieces(answer: http.client.HTTPResponse) -> Iterator[bytes]:
 @router.api_route("/{deployment_id}", methods=_METHODS)
 @router.api_route("/{deployment_id}/{_path:path}", methods=_METHODS)
 async def forward(request: Request, svc: Svc, group: Group, deployment_id: str) -> StreamingResponse:
-    """The deployment's own answer, whatever its status."""
+    """The deployment's own answer, whatever its status. The resource group has to be named here."""
+    if "AI-Resource-Group" not in request.headers:
+        raise RbacDeniedError
     port = await run_in_threadpool(_port, svc, group, deployment_id)
     body = await request.body()
     answer = await run_in_threadpool(_ask, port, request, _target(request, deployment_id), body)
