@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from generator.importing import import_files, write_import
@@ -20,7 +20,9 @@ from generator.spec.resolve import resolve
 from tests.generator.importing.moving import template
 from tests.properties.specs import CATALOG, Drawn, projects
 
-EXAMPLES = 8
+EXAMPLES = 6
+# Shrinking a whole project takes minutes; the first counterexample says enough.
+FAST = (Phase.explicit, Phase.reuse, Phase.generate)
 
 
 def rendered(drawn: Drawn) -> dict[str, bytes]:
@@ -45,7 +47,7 @@ def essence(document: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("workflow", sorted(CATALOG))
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES, phases=FAST)
 @given(data=st.data())
 def test_what_was_rendered_is_rendered_again(workflow: str, data: st.DataObject) -> None:
     """Every template goes back to the workflow that it came from, and not one value is different."""
@@ -71,7 +73,7 @@ WORDS = st.text(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=40, phases=FAST)
 @given(script=WORDS.filter(lambda text: text.strip() and "{{" not in text), value=WORDS, label=WORDS)
 def test_text_of_any_kind_survives_in_a_folder_of_one_s_own(script: str, value: str, label: str) -> None:
     """Scripts, values and descriptions that look like Jinja or YAML arrive as they were."""
