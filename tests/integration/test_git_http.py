@@ -14,7 +14,12 @@ import pytest
 from generator.errors import RepositoryError
 from generator.publish import Published, publish
 from generator.repository import Credentials, GitRepository
-from tests.integration.git_http import TOKEN, USER, GitServer, git, serving
+from tests.integration.git_http import TOKEN, USER, GitServer, git, has_backend, serving
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(not has_backend(), reason="needs git-http-backend: apt-get install git"),
+]
 
 GOOD = Credentials(USER, TOKEN)
 BASIC = base64.b64encode(f"{USER}:{TOKEN}".encode()).decode()
