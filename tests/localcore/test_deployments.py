@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from ai_core_sdk.exception import (
 from ai_core_sdk.models import Artifact, InputArtifactBinding, ParameterBinding, Status, TargetStatus
 
 SERVER = """
-import http.server, json, os, pathlib, sys
+import http.server, json, os, pathlib, sys, time
 port, host, models = int(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3])
 greeting = os.environ["GREETING"]
 if greeting == "refuse":
@@ -33,6 +34,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if gate := self.headers.get("X-Gate"):
+            pathlib.Path(gate + ".begun").touch()
+            while not os.path.exists(gate):
+                time.sleep(0.02)
         if self.path == "/crash":
             os._exit(3)
         if self.path == "/stream":
@@ -239,6 +244,22 @@ def test_an_update_keeps_the_url_and_drops_no_request(world: World) -> None:
     assert (after.deployment_url, after.last_operation.value) == (before.deployment_url, "UPDATE")
     assert after.latest_running_configuration_id == before.configuration_id != after.configuration_id
     world.support.wait_for(lambda: old not in world.processes(identifier), what="the end of the old server")
+
+
+def test_an_update_waits_for_requests_under_way(world: World, tmp_path: Path) -> None:
+    """Proves: a request that the old server has begun is answered by it, though the new one leads already."""
+    identifier = world.deploy("old")
+    world.reaches(identifier, Status.RUNNING)
+    gate = tmp_path / "gate"
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(world.ask, identifier, headers={"X-Gate": str(gate)})
+        world.support.wait_for((tmp_path / "gate.begun").exists, what="the slow request")
+        world.client.deployment.modify(identifier, configuration_id=world.configure("new"))
+        world.support.wait_for(lambda: world.ask(identifier).json()["greeting"] == "new", 30, "the new one")
+        assert not slow.done()
+        gate.touch()
+        assert slow.result(30).json()["greeting"] == "old"
+    world.support.wait_for(lambda: len(world.processes(identifier)) == 1, what="the end of the old server")
 
 
 def test_a_server_that_fails_and_is_brought_back(world: World) -> None:
