@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generator.diff import TemplateDiff, diff_templates
+from generator.errors import RepositoryError
 from generator.repository import Credentials, GitRepository
 
 __all__ = ["Review", "review"]
@@ -34,7 +35,8 @@ def review(
 ) -> Review:
     """Compare what is rendered at `base` with what is at `head`, or with the files on disk.
 
-    Of one environment, or of all. Revisions that are not here are fetched. Raises RepositoryError.
+    Of one environment, or of all. Revisions that are not here are fetched. Raises RepositoryError for those
+    that nobody has, and for an environment that neither side has.
     """
     repository = GitRepository.open(root, credentials)
     folder = f"{_RENDERED}/{environment}" if environment else _RENDERED
@@ -42,6 +44,11 @@ def review(
     new = repository.resolve(head) if head else None
     before = repository.files(old, folder)
     after = repository.files(new, folder) if new else files_on_disk(root, folder)
+    if environment and not before and not after:
+        raise RepositoryError(
+            f"neither {base} nor {head or 'the working tree'} has {folder}; correct the name, or write it with "
+            f"`corespec render -e {environment}`"
+        )
     return Review(old, new, diff_templates(_utf8(before), _utf8(after)))
 
 

@@ -51,6 +51,8 @@ def test_one_environment_is_compared_alone(rendered: Path) -> None:
     assert changed(rendered, "HEAD", environment="local") == ["a:3"]
     (file,) = review(rendered, "HEAD", environment="prod").diff.files
     assert file.path == "rendered/prod/templates/b.yaml"
+    with pytest.raises(RepositoryError, match="neither HEAD nor the working tree has rendered/prd"):
+        review(rendered, "HEAD", environment="prd")
 
 
 def test_links_and_submodules_are_not_followed(rendered: Path, git: Git, tmp_path: Path) -> None:
