@@ -46,8 +46,8 @@ def review(
     after = repository.files(new, folder) if new else files_on_disk(root, folder)
     if environment and not before and not after:
         raise RepositoryError(
-            f"neither {base} nor {head or 'the working tree'} has {folder}; correct the name, or write it with "
-            f"`corespec render -e {environment}`"
+            f"neither {base} nor {head or 'the working tree'} has {folder}; correct the name, or write it "
+            f"with `corespec render -e {environment}`"
         )
     return Review(old, new, diff_templates(_utf8(before), _utf8(after)))
 
