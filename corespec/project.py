@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from corespec.errors import CommandError
 from generator.catalog import Workflow
@@ -15,8 +16,10 @@ from generator.spec.environment import Environment
 from generator.spec.parse import parse
 from generator.spec.reader import read
 from generator.spec.resolve import Resolved, resolve
-from reconciler.live import Execution
-from reconciler.session import Session, open_session
+
+if TYPE_CHECKING:
+    from reconciler.live import Execution
+    from reconciler.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,8 @@ def session(directory: Path, environment: str | None, catalog: Sequence[Path] | 
 
     Only the environments are read to choose it: the session reads the whole project when it works.
     """
+    from reconciler.session import open_session  # the SDK and boto3: verbs that only render do without
+
     root = project_root(directory)
     return open_session(root, choose(_environments(root), environment), catalog or ())
 

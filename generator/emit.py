@@ -34,8 +34,12 @@ def quote(text: str) -> str:
 
 
 def scalar(value: object) -> str:
-    """A scalar on one line."""
-    return _text(value) if isinstance(value, str) else json.dumps(value, allow_nan=False)
+    """A scalar on one line. Raises ValueError for a number that JSON does not have."""
+    if isinstance(value, str):
+        return _text(value)
+    literal = json.dumps(value, allow_nan=False)
+    # YAML 1.1 takes `1e-05` for text: a number with an exponent needs a point.
+    return literal.replace("e", ".0e") if isinstance(value, float) and "." not in literal else literal
 
 
 @lru_cache(maxsize=4096)

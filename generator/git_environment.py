@@ -20,7 +20,10 @@ from generator.errors import RepositoryError
 PROTOCOLS = ("file", "git", "http", "https", "ssh")
 
 # Git asks this helper; the values stand in the environment of the git process and nowhere else.
-_HELPER = '!f() { echo "username=$CORESPEC_GIT_USERNAME"; echo "password=$CORESPEC_GIT_PASSWORD"; }; f'
+_HELPER = (
+    r"!f() { printf 'username=%s\npassword=%s\n' "
+    '"$CORESPEC_GIT_USERNAME" "$CORESPEC_GIT_PASSWORD"; }; f'
+)
 _HELPER_URL = re.compile(r"[A-Za-z0-9+.-]+::")
 
 
@@ -46,6 +49,7 @@ def variables(credentials: Credentials | None, urls: Iterable[str]) -> dict[str,
         result["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes"
     hosts = sorted({host for host in map(_host, urls) if host})
     if credentials and hosts:
+        _check_lines(credentials)
         result |= {
             "CORESPEC_GIT_USERNAME": credentials.username,
             "CORESPEC_GIT_PASSWORD": credentials.password,
@@ -89,6 +93,13 @@ def check_branch(name: str) -> str:
     if not name or forbidden:
         raise RepositoryError(f"`{name!a}` cannot be the name of a branch; correct `git.branch`")
     return name
+
+
+def _check_lines(credentials: Credentials) -> None:
+    """Git's helpers speak in lines: one in a value would say something else than that value."""
+    for name, value in (("user name", credentials.username), ("password", credentials.password)):
+        if any(sign in value for sign in "\r\n\0"):
+            raise RepositoryError(f"the {name} for Git holds a line break; correct what the reference names")
 
 
 def _allowed() -> str:

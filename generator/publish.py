@@ -120,8 +120,7 @@ def _push_on_top(repository: GitRepository, branch: str) -> str:
 def _propose(
     repository: GitRepository, files: Mapping[str, bytes], message: str, base: str, forge: Forge | None
 ) -> Published:
-    target = repository.fetch_branch(base)
-    if target is None:
+    if repository.remote_head(base) is None:
         raise RepositoryError(
             f"the remote has no branch {base} that a pull request could go to; push it first: "
             f"`git push -u origin {base}`"
@@ -129,7 +128,7 @@ def _propose(
     wanted = _wanted(repository, files)
     changed = repository.outdated(wanted)
     tip = _commit(repository, changed, message) or repository.head()
-    if repository.contains(target, tip):
+    if repository.is_merged(tip, base):
         return Published((), None, base)
     topic = f"corespec/render-{_digest(files, repository.tree('HEAD', SPECS))}"
     link = compare_url(repository.remote_url() or "", base, topic, forge)
@@ -163,13 +162,9 @@ def _is_there(repository: GitRepository, topic: str, wanted: Files) -> bool:
 def _commit(repository: GitRepository, changed: Files, subject: str) -> str | None:
     if not changed:
         return None
-    before = {path: repository.read("HEAD", path) for path in changed}
-    body = message_body(
-        diff_templates(
-            {path: content for path, content in before.items() if content is not None},
-            {path: content for path, content in changed.items() if content is not None},
-        )
-    )
+    before = repository.files("HEAD", RENDERED, only=changed)
+    after = {path: content for path, content in changed.items() if content is not None}
+    body = message_body(diff_templates(before, after))
     message = f"{subject.strip() or 'Render'}\n\n{body}"
     return repository.commit(changed, message, author=repository.author(SPECS))
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from generator.errors import GeneratorError
 from generator.rendered import is_fresh
-from generator.renderinputs import inputs_digest
+from generator.renderinputs import inputs_digest, own_digest
 from generator.tree import Tree
 
 FORMAT = 1
@@ -45,6 +45,7 @@ def lookup(root: Path, environment: str | None, extra: Sequence[Path]) -> Fresh 
     the command line, absolute.
     """
     try:
+        own_digest()
         entries = _current(root, extra)
     except (OSError, GeneratorError):
         return None

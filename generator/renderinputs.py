@@ -43,7 +43,7 @@ def inputs_digest(root: Path, catalogs: Sequence[Path]) -> str | None:
         for number, catalog in enumerate(catalogs):
             for label, content in _bounded(_walk(catalog)):
                 _add(total, f"{number}:{label}", content)
-        own = _own_digest()
+        own = own_digest()
     except (OSError, _UntoldError):
         return None
     circumstances = {
@@ -104,7 +104,10 @@ def _bounded(files: Iterator[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
 
 
 @lru_cache(maxsize=1)
-def _own_digest() -> str:
+def own_digest() -> str:
+    """SHA-256 in hex over this package's files. Call it before the code is loaded that it speaks of: a file
+    that is replaced meanwhile then makes a miss, and not a wrong answer. Raises OSError.
+    """
     total = hashlib.sha256()
     for label, content in _walk(_OWN):
         _add(total, label, content)

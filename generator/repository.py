@@ -7,25 +7,23 @@ argument list holds a credential.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Self
 
-from git import Blob, Commit, Repo
+from git import Commit, Repo
 from git.exc import BadName, InvalidGitRepositoryError, NoSuchPathError
 
 from generator.errors import RepositoryError
 from generator.git_commands import GitCommands
-from generator.git_environment import Credentials, check_branch
-from generator.git_errors import MissingRevisionError, RemoteMovedError
+from generator.git_environment import Credentials
+from generator.git_errors import RemoteMovedError
 from generator.git_objects import Author, Entry, blob_ids, commit, entries, store
+from generator.git_remote import Remote
 from generator.git_replay import replay
 from generator.rendered import rendered_drift, write_rendered
 
 __all__ = ["Author", "Credentials", "GitRepository", "RemoteMovedError", "rendered_drift", "write_rendered"]
-
-_COMMIT_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 class GitRepository:
@@ -39,8 +37,8 @@ class GitRepository:
         self._repo = repo
         self._root = root.resolve()
         self._prefix = self._root.relative_to(Path(repo.working_dir).resolve())
-        self._remote = remote
         self._git = GitCommands(repo, remote, credentials)
+        self._remote = Remote(self._git)
 
     @classmethod
     def open(cls, root: Path, credentials: Credentials | None = None, remote: str = "origin") -> Self:
@@ -65,7 +63,7 @@ class GitRepository:
 
     def remote_url(self) -> str | None:
         """URL to which is pushed, None when there is no remote."""
-        return next(reversed(self._git.urls()), None)
+        return self._remote.url()
 
     def read(self, revision: str, path: str) -> bytes | None:
         """Content of a file at a revision; None when the file is not there.
@@ -78,16 +76,18 @@ class GitRepository:
             return None
         return bytes(item.data_stream.read()) if item.type == "blob" else None
 
-    def files(self, revision: str, folder: str) -> dict[str, bytes]:
-        """Content of every plain file below a folder at a known revision; links and submodules are none."""
-        try:
-            tree = self._repo.commit(revision).tree.join(self._inside(folder))
-        except KeyError:
-            return {}
-        if tree.type != "tree":
-            return {}
-        found = (item for item in tree.traverse() if isinstance(item, Blob) and not item.mode & 0o020000)
-        return {self._outside(str(blob.path)): bytes(blob.data_stream.read()) for blob in found}
+    def files(self, revision: str, folder: str, only: Container[str] | None = None) -> dict[str, bytes]:
+        """Content of every plain file below a folder at a known revision (with `only`, of those among them);
+        links and submodules are none.
+        """
+        inside = self._inside(folder)
+        listed = entries(self._git, revision, inside).items()
+        files = {self._outside(path): entry for path, entry in listed if entry.is_file and path != inside}
+        return {
+            path: bytes(self._repo.odb.stream(bytes.fromhex(entry.object)).read())
+            for path, entry in files.items()
+            if only is None or path in only
+        }
 
     def tree(self, revision: str, folder: str) -> str | None:
         """Object id of a folder at a revision, None when it is not there; equal ids hold equal content."""
@@ -106,34 +106,30 @@ class GitRepository:
         """
         if not revision or revision.startswith("-") or not revision.isprintable():
             raise RepositoryError(f"{revision!a} is no revision; name a branch, a tag or a commit")
-        found = self._commit_id(revision)
-        for wanted, name in () if found else self._remote_names(revision):
-            if found is None and self._fetch_one(wanted):
-                found = self._commit_id(name)
+        found = self._remote.find(revision)
         if found is None:
-            raise RepositoryError(self._unknown(revision))
+            raise self._remote.unknown(revision)
         return found
 
     def fetch(self) -> None:
         """Fetch from the remote."""
-        self._talk("fetch from " + self._remote, "fetch", "--quiet", "--no-recurse-submodules", self._remote)
+        self._remote.fetch()
+
+    def remote_head(self, branch: str) -> str | None:
+        """Commit at the head of a branch of the remote, which need not be here; None without the branch."""
+        return self._remote.head(branch)
 
     def fetch_branch(self, branch: str) -> str | None:
         """Fetch one branch; the commit at its head, None when the remote does not have it."""
-        listed = self._talk(
-            f"read the branches of {self._remote}",
-            "ls-remote",
-            self._remote,
-            f"refs/heads/{check_branch(branch)}",
-        )
-        if not listed:
-            return None
-        source = f"+refs/heads/{branch}:refs/remotes/{self._remote}/{branch}"
-        self._talk(
-            f"fetch {branch} from {self._remote}",
-            *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", self._remote, source),
-        )
-        return self._commit_id(f"refs/remotes/{self._remote}/{branch}")
+        return self._remote.fetch_branch(branch)
+
+    def is_merged(self, commit: str, branch: str) -> bool:
+        """Whether the remote's branch, which must be there, has a commit already.
+
+        A shallow clone would have to fetch the history for that, and says no where it does not know.
+        """
+        head = self.remote_head(branch) if self._remote.is_shallow() else self.fetch_branch(branch)
+        return head is not None and self._remote.commit_id(head) is not None and self.contains(head, commit)
 
     def fast_forward(self, branch: str) -> str:
         """Bring the checked-out branch to the remote's `branch`; returns the new HEAD.
@@ -141,8 +137,10 @@ class GitRepository:
         Raises RepositoryError when both have gone different ways.
         """
         self.fetch()
-        target = f"{self._remote}/{branch}"
-        self._git.run(f"fast-forward to {target}", "merge", "--ff-only", "--quiet", f"refs/remotes/{target}")
+        target = self._remote.tracking(branch)
+        self._git.run(
+            f"fast-forward to {self._remote.name}/{branch}", "merge", "--ff-only", "--quiet", target
+        )
         return self.head()
 
     def is_clean(self, paths: Iterable[str]) -> bool:
@@ -234,62 +232,10 @@ class GitRepository:
         Raises RemoteMovedError for a remote that is ahead, RepositoryError for a server that refuses,
         credentials that do not work, or (the only transient one) a network that fails.
         """
-        target = f"{revision}:refs/heads/{check_branch(branch)}"
-        flags = ("--quiet", "--no-follow-tags", "--no-recurse-submodules")
-        self._talk(f"push {branch} to {self._remote}", "push", *flags, self._remote, target)
+        self._remote.push(branch, revision)
 
     def _move(self, revision: str, before: str) -> None:
         self._git.run("move the branch", "update-ref", "-m", "corespec publish", "HEAD", revision, before)
-
-    def _talk(self, action: str, verb: str, *command: str) -> str:
-        return self._git.talk(action, verb, *command)
-
-    def _commit_id(self, revision: str) -> str | None:
-        named = f"{revision}^{{commit}}"
-        if not self._git.succeeds("rev-parse", "--verify", "--quiet", named):
-            return None
-        return self._git.run("read a commit", "rev-parse", "--verify", named)
-
-    def _is_shallow(self) -> bool:
-        return self._git.run("read the history", "rev-parse", "--is-shallow-repository") == "true"
-
-    def _remote_names(self, revision: str) -> Iterator[tuple[str, str]]:
-        """What to ask the remote for, and what that is called here once it is fetched."""
-        if not self._git.urls():
-            return
-        if _COMMIT_ID.fullmatch(revision):
-            yield revision, revision
-            return
-        name = revision.removeprefix(f"refs/remotes/{self._remote}/").removeprefix(f"{self._remote}/")
-        name = name.removeprefix("refs/heads/")
-        try:
-            check_branch(name)
-        except RepositoryError:
-            return
-        here = f"refs/remotes/{self._remote}/{name}"
-        yield f"+refs/heads/{name}:{here}", here
-        yield f"+refs/tags/{name}:refs/tags/{name}", f"refs/tags/{name}"
-
-    def _fetch_one(self, wanted: str) -> bool:
-        """Fetch one thing from the remote; False when the remote does not have it."""
-        depth = ("--depth=1",) if self._is_shallow() else ()
-        try:
-            self._talk(
-                f"fetch from {self._remote}",
-                *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", *depth, self._remote, wanted),
-            )
-        except MissingRevisionError:
-            return False
-        return True
-
-    def _unknown(self, revision: str) -> str:
-        text = f"the repository has no revision `{revision}`, not even after a fetch"
-        if self._is_shallow():
-            text += (
-                "; this clone has no history: run `git fetch --unshallow`, or check out with it (GitHub: "
-                "`fetch-depth: 0`, GitLab: `GIT_DEPTH: 0`)"
-            )
-        return text
 
     def _known(self, revision: str) -> Commit:
         try:
@@ -299,11 +245,13 @@ class GitRepository:
         try:
             return self._repo.commit(revision)
         except (BadName, ValueError):
-            raise RepositoryError(self._unknown(revision)) from None
+            raise self._remote.unknown(revision) from None
 
     def _check_ignored(self, named: list[str]) -> None:
-        source, line, pattern, path = [*self._git.ignored(named).split("\0"), "", "", "", ""][:4]
-        if path and not pattern.startswith("!"):
+        words = iter(self._git.ignored(named).split("\0")[:-1])
+        for source, line, pattern, path in zip(words, words, words, words, strict=True):
+            if pattern.startswith("!"):
+                continue
             where = os.path.relpath(source, self._repo.working_dir) if source.startswith("/") else source
             raise RepositoryError(
                 f"{path} is ignored by Git ({where}:{line}: `{pattern}`); remove that line, because AI Core "

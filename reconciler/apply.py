@@ -35,13 +35,14 @@ from reconciler.errors import (
 from reconciler.events import Emitter, EventKind
 from reconciler.find import find_artifacts, find_configurations
 from reconciler.live import Live
-from reconciler.objectstore import ObjectStore, UploadProgress, upload
+from reconciler.objectstore import ObjectStore
 from reconciler.onboard import Onboarder
 from reconciler.plan import find_application
 from reconciler.plan_model import Action, Change, Plan, StageName
 from reconciler.retry import ensure
 from reconciler.sync import wait_for_templates
 from reconciler.templates import GitReader
+from reconciler.upload import UploadProgress, upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +173,13 @@ class _Apply:
                 files=state.files,
                 bytes_done=state.bytes_done,
                 bytes=state.bytes,
+                rate=state.rate,
+                eta_seconds=state.eta_seconds,
             )
 
         manifest = self.place.manifests[f"{dataset.scenario}/{dataset.name}"]
-        upload(self.place.stores[dataset.store], dataset.prefix, manifest, progress)
+        store = self.place.stores[dataset.store]
+        upload(store, dataset.prefix, manifest, progress, clock=self.place.clock)
         return dataset.url
 
     def _register(self, change: Change) -> str:

@@ -9,9 +9,9 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from generator.fingerprint import manifest_fingerprint
@@ -46,6 +46,8 @@ class DatasetManifest:
     source: Path
     files: tuple[DatasetFile, ...]
     fingerprint: str  #: SHA-256 over (path, size, sha256) of all files, hex
+    #: brings the files to `source` where they are not there yet; whoever opens one calls it first
+    fetch: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
 
     @property
     def bytes(self) -> int:

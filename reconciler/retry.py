@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from reconciler.clock import Clock
@@ -20,9 +20,9 @@ CREATE_DELAYS = (1.0, 4.0, 15.0)
 LONGEST_WAIT = 60.0
 
 
-def repeat_read(read: Callable[[], T], clock: Clock) -> T:
+def repeat_read(read: Callable[[], T], clock: Clock, delays: Sequence[float] = READ_DELAYS) -> T:
     """`read()`, again after a transient failure; raises the last TransientError."""
-    for delay in READ_DELAYS:
+    for delay in delays:
         try:
             return read()
         except TransientError as error:

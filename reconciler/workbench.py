@@ -9,18 +9,16 @@ from pathlib import Path
 from generator.errors import ReferenceUnavailableError
 from generator.project import load_project, project_catalog
 from generator.render import render
-from generator.spec.environment import DirectoryStore as DirectorySpec
 from generator.spec.environment import Environment, Git
-from generator.spec.environment import S3Store as S3Spec
-from generator.spec.references import SecretReference
 from generator.spec.resolve import Resolved, resolve
 from reconciler.check import Check, checks, run_checks
 from reconciler.clock import Clock
 from reconciler.dataset import DatasetManifest, manifest
 from reconciler.desired import Desired, desired
 from reconciler.errors import AuthenticationError
-from reconciler.objectstore import DirectoryStore, ObjectStore
+from reconciler.objectstore import ObjectStore
 from reconciler.plan_model import Problem
+from reconciler.stores import open_stores
 
 #: Folder of this machine's working files below the project root; deleting its cache changes only speed.
 WORK = ".corespec"
@@ -72,7 +70,7 @@ def set_up(root: Path, environment: str, catalog: Sequence[Path], clock: Clock) 
         rendered=rendered,
         manifests=manifests,
         desired=desired(resolved, rendered, manifests, url),
-        stores=open_stores(resolved.environment, root),
+        stores=open_stores(resolved.environment, root, clock),
     )
 
 
@@ -84,32 +82,3 @@ def repository_url(git: Git, root: Path) -> str:
         raise AuthenticationError(f"git.url: {error}") from None
     is_path = "://" not in url and not (":" in url.partition("/")[0] and "@" in url.partition(":")[0])
     return str((root / url).resolve()) if is_path else url
-
-
-def open_stores(environment: Environment, root: Path) -> dict[str, ObjectStore]:
-    """The environment's object stores by name. Raises AuthenticationError when a reference leads nowhere."""
-    return {name: _open(spec, root) for name, spec in environment.object_stores.items()}
-
-
-def _open(spec: DirectorySpec | S3Spec, root: Path) -> ObjectStore:
-    if isinstance(spec, DirectorySpec):
-        return DirectoryStore(root / spec.path)
-    from reconciler.s3store import (
-        S3Store,
-    )  # boto3 takes a while to load, and most verbs on a laptop need none of it
-
-    try:
-        return S3Store(
-            spec.bucket.resolve(),
-            spec.path_prefix or "",
-            endpoint=spec.endpoint.resolve() if spec.endpoint else None,
-            region=spec.region,
-            access_key_id=_secret(spec.access_key_id, root),
-            secret_access_key=_secret(spec.secret_access_key, root),
-        )
-    except ReferenceUnavailableError as error:
-        raise AuthenticationError(f"objectStores: {error}") from None
-
-
-def _secret(reference: SecretReference | None, root: Path) -> str | None:
-    return reference.resolve(root) if reference else None

@@ -16,7 +16,7 @@ from trainer.errors import InputError, ParameterError, TrainerError
 from trainer.parameters.show import describe
 from trainer.workflows import WORKFLOWS, Workflow
 
-CHECKED = ("object-detection-train", "image-classification-train")
+CHECKED = ("object-detection-train", "image-classification-train", "triplet-distance-learning-train")
 Verb = Callable[[argparse.Namespace], int]
 
 

@@ -36,7 +36,3 @@ class DatasetError(InputError):
     def __init__(self, summary: str, problems: Sequence[str] = ()) -> None:
         self.problems: tuple[str, ...] = tuple(problems)
         super().__init__(summary)
-
-
-class UnfinishedError(InputError):
-    """The workflow has a name and parameters, but this version cannot run it."""

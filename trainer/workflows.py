@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.errors import UnfinishedError
 from trainer.parameters import batch, classification, detection, retrieval, serving
 from trainer.parameters.table import ParameterTable
 
@@ -60,6 +59,12 @@ def _train_classifier(
     return train(parameters, options.datain, options.trainedmodel)
 
 
+def _train_embedder(parameters: retrieval.RetrievalParameters, options: argparse.Namespace) -> int:
+    from trainer.retrieval.run import train
+
+    return train(parameters, options.datain, options.trainedmodel)
+
+
 def _process_pictures(parameters: batch.BatchParameters, options: argparse.Namespace) -> int:
     from trainer.batch.run import run
 
@@ -70,13 +75,6 @@ def _serve(parameters: serving.ServingParameters, options: argparse.Namespace) -
     from trainer.serving.run import run
 
     return run(parameters, options.host, options.port)
-
-
-def _unfinished(name: str) -> Callable[[Any, argparse.Namespace], int]:
-    def refuse(parameters: Any, options: argparse.Namespace) -> int:  # noqa: ARG001
-        raise UnfinishedError(f"{name} is not part of this version: only its parameters can be looked at")
-
-    return refuse
 
 
 _TRAINING = (("--datain", "the dataset"), ("--trainedmodel", "folder the model is written to"))
@@ -95,7 +93,7 @@ WORKFLOWS: dict[str, Workflow] = {
             retrieval.TABLE,
             "train embeddings that find pictures of the same class",
             _TRAINING,
-            _unfinished("triplet-distance-learning-train"),
+            _train_embedder,
         ),
         Workflow(
             batch.TABLE,

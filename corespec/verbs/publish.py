@@ -16,6 +16,8 @@ from generator.repository import Credentials, GitRepository
 from generator.spec.environment import Git
 from reconciler.exitcode import ExitCode
 
+_SOURCES = ("specs", "images.lock.yaml")
+
 
 def run(
     directory: Directory = Path(),
@@ -50,8 +52,7 @@ def run(
         credentials=_credentials(git, root),
         forge=forge,
     )
-    if not GitRepository.open(root).is_clean(["specs"]):
-        output.note("specs/ has changes that are not committed: what they render was published without them.")
+    _warn(GitRepository.open(root))
     if form is Format.JSON:
         output.emit(
             {
@@ -67,6 +68,15 @@ def run(
     else:
         _say(published)
     return ExitCode.CONVERGED
+
+
+def _warn(repository: GitRepository) -> None:
+    """What renders differently for whoever has the commit alone."""
+    for path in _SOURCES:
+        if not repository.is_clean([path]):
+            output.note(
+                f"{path} has changes that are not committed: what they render was published without them."
+            )
 
 
 def _say(published: Published) -> None:

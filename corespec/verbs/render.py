@@ -37,7 +37,8 @@ def run(
     """Write the templates, Dockerfiles and manifest of every environment (or of one) to rendered/.
 
     Needs no network and no credentials. With --check it prints what would change as a unified diff. Without
-    -e, what was rendered for an environment that is no more goes as well.
+    -e, what was rendered for an environment that is no more goes as well. What a run has proven is kept in
+    .corespec/cache/render, which may be deleted at any time.
     """
     root, extra = directory.resolve(), [folder.resolve() for folder in catalog or ()]
     known = rendercache.lookup(root, environment, extra)

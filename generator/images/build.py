@@ -32,7 +32,10 @@ _NETWORK = (
     r"Temporary failure in name resolution|no such host|timed out|Connection (?:refused|reset|aborted)|"
     r"Network is unreachable|TLS handshake timeout"
 )
-_BASE = r"pull access denied|manifest unknown|manifest for .* not found|no such image"
+_BASE = (
+    r"pull access denied|no basic auth credentials|unauthorized: |manifest unknown|manifest for .* not found|"
+    r"no such image"
+)
 # What the log says -> what to do about it, and whether trying again can help; the first that fits.
 _REMEDIES = (
     (

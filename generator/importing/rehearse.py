@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from generator.diff import Change, Kind, diff_templates
+from generator.emit import emit
 from generator.errors import Diagnostic, InputError
 from generator.importing.model import Draft, Outcome, Row
 from generator.importing.project import Existing
@@ -98,8 +99,8 @@ def _differences(
     draft: Draft, template: Mapping[str, Any], rendered: bytes
 ) -> tuple[list[Row], list[Diagnostic]]:
     """Differences that are explained, as rows; the others as findings."""
-    before = json.dumps(template).encode("utf-8")
-    diff = diff_templates({"template.json": before}, {"template.json": rendered})
+    before = emit(dict(template)).encode("utf-8")
+    diff = diff_templates({"template.yaml": before}, {"template.yaml": rendered})
     rows, faults = [], []
     for change in diff.changes:
         reason = _reason(change, draft.allowed)

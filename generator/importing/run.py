@@ -68,8 +68,9 @@ def write_import(root: Path, imported: Imported) -> list[str]:
     before: dict[str, bytes | None] = {}
     try:
         for path, content in sorted(imported.files.items()):
-            before[path] = tree.read(path)
+            old = tree.read(path)
             tree.write(path, content)
+            before[path] = old
     except (OSError, GeneratorError) as error:
         _restore(tree, before)
         reason = error.strerror if isinstance(error, OSError) else str(error)

@@ -14,12 +14,18 @@ from typing import Any
 from generator.catalog import Workflow
 from generator.errors import Diagnostic, InputError
 from generator.importing.builtin import misfits, own_trainer, placed, rendered_from
-from generator.importing.facts import ARTIFACTS, Facts, Port
+from generator.importing.facts import ARTIFACTS, Facts, Port, containers
 from generator.importing.identity import Identity, IdentityReader
 from generator.importing.mend import DEFAULT_PLAN, mended
 from generator.importing.model import Account, Draft, Foreign
-from generator.importing.oldpackage import chosen, old_default
-from generator.importing.own import holds_reserved_words, is_decidable, own_workflow
+from generator.importing.oldpackage import chosen, guess_workflow, old_default
+from generator.importing.own import (
+    embedded_image,
+    embedded_secret,
+    holds_reserved_words,
+    is_decidable,
+    own_workflow,
+)
 from generator.lint import errors, lint
 from generator.spec.findings import Findings
 from generator.spec.parameters import UnfitValueError, canonical
@@ -44,12 +50,26 @@ def read_template(
         raise InputError(findings.items)
     document = mended(source.data, account)
     identity = IdentityReader(findings, account, ("metadata",)).read(document["metadata"], name)
+    _placeholders(Facts(document), IdentityReader(findings, account))
     reader = _Template(source, document, identity, findings, account)
     if source.comments:
         account.dropped("comments", "", "only data is read; copy what matters into the spec")
     if workflow is not None:
         return reader.moved(workflow, catalog)
     return reader.kept(catalog)
+
+
+def _placeholders(facts: Facts, reader: IdentityReader) -> None:
+    """Images and pull secrets that nobody has filled in yet; lint would only say that they are no names."""
+    for index, item in enumerate(facts.pull_secrets):
+        reader.text(item, ("spec", "imagePullSecrets", index, "name"))
+    for index, template in facts.runners:
+        for where, container in containers(template):
+            reader.text(container.get("image"), ("spec", "templates", index, *where, "image"))
+    if facts.serving:
+        text = str(facts.spec["template"].get("spec"))
+        for value in (embedded_image(text), embedded_secret(text)):
+            reader.text(value, ("spec", "template", "spec"))
 
 
 class _Template:
@@ -70,7 +90,8 @@ class _Template:
 
     def kept(self, catalog: Mapping[str, Workflow]) -> Draft:
         """The template as it is: from the workflow that renders it, else from a folder of its own."""
-        self._lint()
+        self._raise()
+        self._lint(catalog)
         found = catalog.get(own_trainer(self.facts) or "")
         executable = rendered_from(self.identity, self.facts, found) if found else None
         if executable is not None and found is not None:
@@ -116,7 +137,7 @@ class _Template:
             datasets=_datasets(workflow, inputs, self.identity) if wanted else {},
             configurations={"imported": configuration} if wanted else {},
             # What differs by design is in the account, said once and not for every line.
-            allowed={"spec": "", "metadata.annotations": ""},
+            allowed={"spec": "", "metadata.annotations": "", "metadata.labels": ""},
         )
 
     def _draft(self, executable: Mapping[str, Any], **further: Any) -> Draft:
@@ -132,10 +153,16 @@ class _Template:
             **further,
         )
 
-    def _lint(self) -> None:
+    def _lint(self, catalog: Mapping[str, Workflow]) -> None:
         """What AI Core, or our own promise, refuses: better said here, where the lines are the old file's."""
         found = lint(self.document, self.source.path, self.source.positions, strict=True)
-        self.findings.items += [item for item in errors(found) if item.code not in _OWN_CODES]
+        faults = [item for item in errors(found) if item.code not in _OWN_CODES]
+        fitting = self._fitting(catalog)
+        if faults and fitting:
+            message = f"mend it, or move to corespec's own trainer instead: --workflow {fitting}"
+            hint = Diagnostic(self.source.path, 1, 1, "import-hint", message, "warning")
+            self.findings.items.append(hint)
+        self.findings.items += faults
         self._raise()
 
     def _raise(self) -> None:
@@ -185,11 +212,20 @@ class _Template:
 
     def _hint(self, catalog: Mapping[str, Workflow]) -> str:
         reason = "what it runs stays as it was, in a workflow folder of your own"
-        if self.facts.parameters and (self.facts.inputs or self.facts.outputs):
-            for workflow in catalog.values():
-                if not misfits(self.facts, workflow):
-                    return f"{reason}; `--workflow {workflow.name}` moves it to corespec's trainer instead"
-        return reason
+        fitting = self._fitting(catalog)
+        return (
+            f"{reason}; `--workflow {fitting}` moves it to corespec's trainer instead" if fitting else reason
+        )
+
+    def _fitting(self, catalog: Mapping[str, Workflow]) -> str | None:
+        """The workflow whose names these are: the one that the template's name speaks of, or the only one."""
+        if not self.facts.parameters or not (self.facts.inputs or self.facts.outputs):
+            return None
+        found = [name for name, workflow in catalog.items() if not misfits(self.facts, workflow)]
+        guess = guess_workflow(self.identity.id, self.facts.image)
+        if guess and guess[0] in found:
+            return guess[0]
+        return found[0] if len(found) == 1 else None
 
     def _workflow_name(self, catalog: Mapping[str, Workflow]) -> str:
         name = re.sub(r"-{2,}", "-", self.identity.id)

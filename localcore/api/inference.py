@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
-from localcore.api.context import Group, Services, Svc
+from localcore.api.context import Group, RbacDeniedError, Services, Svc
 from localcore.engines.serving import NOT_FOUND
 from localcore.errors import ApiError, not_found
 
@@ -30,12 +31,29 @@ _OURS = _HOP_BY_HOP | {"authorization", "ai-resource-group", "host", "content-le
 _ITS_OWN = _HOP_BY_HOP | {"date", "server"}
 
 
-def _port(svc: Services, group: str, deployment_id: str) -> int:
+class Passed(StreamingResponse):
+    """A server's answer, piece by piece, so that a stream of events stays one."""
+
+    def __init__(self, answer: http.client.HTTPResponse, done: Callable[[], None]) -> None:
+        super().__init__(_pieces(answer), answer.status)
+        self._done = done
+        kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in _ITS_OWN]
+        self.raw_headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in kept]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Whether it was heard to its end or not, it is over then."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._done()
+
+
+def _enter(svc: Services, group: str, deployment_id: str) -> int:
     """Raises ApiError 404 for a deployment that is not there, 503 for one that does not answer now."""
     row = svc.store.deployments.find(group, deployment_id)
     if row is None:
         raise not_found("Deployment", deployment_id, NOT_FOUND)
-    port = svc.deployments.port(deployment_id)
+    port = svc.deployments.traffic.enter(deployment_id)
     if port is None:
         raise ApiError(503, f"Deployment '{deployment_id}' is {row['status']}: no server answers for it now")
     return port
@@ -56,6 +74,7 @@ def _ask(port: int, request: Request, target: str, body: bytes) -> http.client.H
         connection.putrequest(request.method, target, skip_accept_encoding=True)
         for name, value in headers:
             connection.putheader(name, value)
+        connection.putheader("Connection", "close")  # so that the answer's end is the connection's
         if body or request.method in ("POST", "PUT", "PATCH"):
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body or None)
@@ -69,7 +88,7 @@ def _ask(port: int, request: Request, target: str, body: bytes) -> http.client.H
 
 
 def _pieces(answer: http.client.HTTPResponse) -> Iterator[bytes]:
-    """As they come, so that a stream of events is one; closes the connection with the client's."""
+    """As they come."""
     with answer:
         while piece := answer.read1(_CHUNK):
             yield piece
@@ -77,12 +96,20 @@ def _pieces(answer: http.client.HTTPResponse) -> Iterator[bytes]:
 
 @router.api_route("/{deployment_id}", methods=_METHODS)
 @router.api_route("/{deployment_id}/{_path:path}", methods=_METHODS)
-async def forward(request: Request, svc: Svc, group: Group, deployment_id: str) -> StreamingResponse:
-    """The deployment's own answer, whatever its status."""
-    port = await run_in_threadpool(_port, svc, group, deployment_id)
+async def forward(request: Request, svc: Svc, group: Group, deployment_id: str) -> Passed:
+    """The deployment's own answer, whatever its status. The resource group has to be named here."""
+    if "AI-Resource-Group" not in request.headers:
+        raise RbacDeniedError
     body = await request.body()
-    answer = await run_in_threadpool(_ask, port, request, _target(request, deployment_id), body)
-    response = StreamingResponse(_pieces(answer), answer.status)
-    kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in _ITS_OWN]
-    response.raw_headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in kept]
-    return response
+    port = await run_in_threadpool(_enter, svc, group, deployment_id)
+
+    def leave() -> None:
+        svc.deployments.traffic.leave(deployment_id, port)
+
+    answer = None
+    try:
+        answer = await run_in_threadpool(_ask, port, request, _target(request, deployment_id), body)
+    finally:
+        if answer is None:
+            leave()
+    return Passed(answer, leave)

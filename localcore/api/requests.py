@@ -20,12 +20,12 @@ router = APIRouter(prefix="/_localcore")
 
 
 class RequestLog:
-    """Counts by kind: reads and writes of clients, tokens, and what running containers sent."""
+    """Counts by kind: clients' reads and writes, tokens, requests to deployments, containers' metrics."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._counts: Counter[str] = Counter(reads=0, writes=0, tokens=0, tracking=0)
+        self._counts: Counter[str] = Counter(reads=0, writes=0, tokens=0, inference=0, tracking=0)
 
     @staticmethod
     def _kind(method: str, path: str) -> str:
@@ -33,6 +33,8 @@ class RequestLog:
             return "tokens"
         if path.startswith("/api/v1/"):
             return "tracking"
+        if path.startswith("/v2/inference/"):
+            return "inference"
         return "writes" if method in _WRITES else "reads"
 
     def record(self, method: str, path: str, status: int) -> None:

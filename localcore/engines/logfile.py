@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +16,13 @@ MAX_LINE = 16_384
 
 
 class LogWriter:
-    """Appends lines and lets a reader see each at once; never goes back in time even if the clock does."""
+    """Appends lines and lets a reader see each at once; never goes back in time even if the clock does.
 
-    def __init__(self, path: Path) -> None:
+    Beyond `limit` bytes the file is turned over: one older part is kept, which nobody reads.
+    """
+
+    def __init__(self, path: Path, limit: int | None = None) -> None:
+        self._path, self._limit = path, limit
         self._stream = path.open("ab", buffering=0)
         self._latest = ""
 
@@ -30,6 +36,17 @@ class LogWriter:
             "pod": node,
         }
         self._stream.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+
+        if self._limit is not None and self._stream.tell() > self._limit:
+            self._turn_over()
+
+    def _turn_over(self) -> None:
+        """Two revisions of a deployment may write at once: who comes second only opens the new file."""
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(self._stream.fileno()), self._path.stat()):
+                self._path.replace(self._path.with_suffix(".1.jsonl"))
+        self._stream.close()
+        self._stream = self._path.open("ab", buffering=0)
 
     def close(self) -> None:
         self._stream.close()

@@ -33,12 +33,14 @@ HOST = "127.0.0.1"
 _LOOK = 0.1
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
 NODE = "predictor"
+#: A server may run for months.
+_LOG_BYTES = 20_000_000
 
 
 class ServerSupervisor:
     def __init__(self, workplace: Workplace, job: dict[str, Any], secrets: dict[str, Any]) -> None:
         self._workplace, self._job, self._secrets = workplace, job, secrets
-        self._log = LogWriter(Path(job["log"]))
+        self._log = LogWriter(Path(job["log"]), _LOG_BYTES)
         self._started = clock.now()
 
     def record(self, phase: str, message: str = "", port: int | None = None) -> None:

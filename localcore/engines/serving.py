@@ -23,6 +23,7 @@ from localcore.engines.serving_launch import ServerLauncher
 from localcore.engines.state import Workplace
 from localcore.engines.stopping import Stopper
 from localcore.engines.supervising import EXIT_NOT_MINE
+from localcore.engines.traffic import Traffic
 from localcore.errors import ObjectStoreError, not_found
 from localcore.home import Home
 from localcore.serving import ServingError
@@ -47,7 +48,7 @@ class DeploymentEngine:
         self._launcher = ServerLauncher(store, home, grace)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._stopper = Stopper(grace + _SLACK)
-        self._ports: dict[str, int] = {}
+        self.traffic = Traffic()
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._ended = False
@@ -62,10 +63,6 @@ class DeploymentEngine:
     @property
     def alive(self) -> bool:
         return self._thread.is_alive()
-
-    def port(self, deployment_id: str) -> int | None:
-        """Where the deployment answers on this machine; None while it does not."""
-        return self._ports.get(deployment_id)
 
     def log_of(self, deployment_id: str) -> Workplace:
         """The folder whose log all revisions write."""
@@ -141,7 +138,7 @@ class DeploymentEngine:
             else:
                 self._launch(row, workplace)
         elif phase == phases.READY:
-            self._ports[row["id"]] = int(state["port"])
+            self.traffic.lead(row["id"], int(state["port"]))
             self._running(row, workplace)
         else:
             self._keep_serving(row, str(state.get("message", "")))
@@ -155,16 +152,16 @@ class DeploymentEngine:
                 plan=str(workplace.job().get("plan", "")),
                 url=f"{self._url}/v2/inference/deployments/{row['id']}",
             )
-        self._end_revisions(row["id"], keep=row["revision"])
+        self._end_revisions(row["id"], keep=row["revision"], politely=True)
 
     def _keep_serving(self, row: Row, message: str) -> None:
         """Not ready: an earlier revision answers meanwhile, if there is one."""
         for number, workplace in self._revisions(row["id"]):
             state = workplace.state()
             if number != row["revision"] and state.get("phase") == phases.READY and self._alive(workplace):
-                self._ports[row["id"]] = int(state["port"])
+                self.traffic.lead(row["id"], int(state["port"]))
                 return
-        self._ports.pop(row["id"], None)
+        self.traffic.lead(row["id"], None)
         if row["status"] == "RUNNING" and message != row["status_message"]:
             self._store.deployments.set_status(row["id"], "RUNNING", expected=("RUNNING",), message=message)
 
@@ -178,7 +175,7 @@ class DeploymentEngine:
             self._fail(row, str(error))
 
     def _fail(self, row: Row, message: str) -> None:
-        self._ports.pop(row["id"], None)
+        self.traffic.lead(row["id"], None)
         if self._end_revisions(row["id"], keep=row["revision"]):
             self._store.deployments.set_status(
                 row["id"], "DEAD", expected=("PENDING", "RUNNING"), message=message
@@ -187,21 +184,23 @@ class DeploymentEngine:
             log.info("deployment %s: DEAD %s", row["id"], message)
 
     def _finish(self, row: Row) -> None:
-        self._ports.pop(row["id"], None)
+        self.traffic.lead(row["id"], None)
         if self._end_revisions(row["id"], keep=None):
             self._store.deployments.set_status(
                 row["id"], "STOPPED", expected=("STOPPING",), message="stopped on request"
             )
             log.info("deployment %s: STOPPED", row["id"])
 
-    def _end_revisions(self, deployment_id: str, *, keep: int | None) -> bool:
-        """Ask every other revision to end; True when none of them is left."""
+    def _end_revisions(self, deployment_id: str, *, keep: int | None, politely: bool = False) -> bool:
+        """Ask every other revision to end, `politely` after its last request; True when none is left."""
         left = False
         for number, workplace in self._revisions(deployment_id):
             if number == keep:
                 continue
             if self._alive(workplace):
-                self._stop(workplace)
+                port = workplace.state().get("port")
+                if not politely or port is None or self.traffic.idle(deployment_id, int(port)):
+                    self._stop(workplace)
                 left = True
                 continue
             self._sweep(workplace)

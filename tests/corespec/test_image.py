@@ -130,6 +130,24 @@ def test_build_needs_values_for_its_arguments(world: World, use: Use) -> None:
         assert "expected NAME=VALUE" in result.err
 
 
+def test_a_base_of_the_environment_s_own_registry_is_fetched_with_its_credentials(
+    world: World, use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the build, which has no credentials; the builder is not sent to look for it again."""
+    base = "registry.example/mirror/python:3.11"
+    place = "registry: registry.example/acme, secret: acme, username: env:U, password: env:P"
+    world.edit(world.environment, "policy:", f"docker: {{{place}, bases: {{cpu: {base}}}}}\npolicy:")
+    monkeypatch.setenv("U", "acme")
+    monkeypatch.setenv("P", "secret")
+    assert world.run("render").code == 0
+    engine = use(FakeEngine(BUILD_OK))
+    assert _image(world, "build", "--pull").code == 0
+    assert [name for name, _ in engine.calls] == ["pull", "build"]
+    assert engine.calls[0][1]["repository"] == base
+    assert engine.calls[0][1]["auth_config"] == {"username": "acme", "password": "secret"}
+    assert engine.calls[1][1]["pull"] is False
+
+
 def test_a_failed_build_shows_the_end_of_the_log(world: World, use: Use) -> None:
     """On stderr, with what to do; a build that failed for the network may be tried again: exit code 1."""
     use(FakeEngine([{"stream": "Connection refused\n"}, failure("non-zero code: 1")]))

@@ -89,7 +89,7 @@ def test_publishing_says_what_is_not_committed_and_that_it_existed(world: World)
     """The edit of the spec is rendered and proposed, but no commit holds it: a word on stderr says so."""
     first = world.run("publish", "--pull-request", "-m", "Train with 0.0.2")
     assert first.code == 0
-    assert "specs/ has changes that are not committed" in first.err
+    assert "specs has changes that are not committed" in first.err
     assert TEMPLATE in first.out
     again = world.run("publish", "--pull-request", "-o", "json")
     assert (again.document["commit"], again.document["existed"]) == (None, True)

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from generator.init import STARTER, init_project
+from generator.version import tool_version
 from tests.integration.git_http import git
 
 ROOT = Path(__file__).parents[2]
@@ -104,6 +105,12 @@ def test_gitlab_jobs_end_and_run_only_where_they_may(gitlab: dict[str, Any]) -> 
     assert "slim" not in gitlab[".corespec"]["image"]  # there git is missing
     assert gitlab["corespec:comment"]["resource_group"].endswith("$CI_MERGE_REQUEST_IID")
     assert gitlab["corespec:plan"]["environment"]["name"] == "corespec-plan"
+
+
+def test_the_release_that_is_installed_is_this_one(github: dict[str, Any], gitlab: dict[str, Any]) -> None:
+    """Changed together with the version in pyproject.toml."""
+    pins = github["env"]["CORESPEC_VERSION"], gitlab[".corespec"]["variables"]["CORESPEC_VERSION"]
+    assert set(pins) == {tool_version()}
 
 
 def test_both_platforms_and_the_starter_run_the_same_gate(

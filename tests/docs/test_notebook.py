@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,10 @@ from tests.docs.runner import cells
 DOCS = Path(__file__).parents[2] / "docs"
 NOTEBOOK = DOCS / "tutorial.ipynb"
 RUNNER = Path(__file__).with_name("runner.py")
+NEEDS_ALL = pytest.mark.skipif(
+    any(find_spec(name) is None for name in ("torch", "matplotlib", "fastapi")),
+    reason="needs what the notebook needs: pip install 'corespec[train,local]'",
+)
 FENCE = re.compile(r"^(?:> )?```[A-Z]+\n(.*?)^(?:> )?```", re.MULTILINE | re.DOTALL)
 
 
@@ -74,6 +79,7 @@ def titles(output: str) -> Sequence[str]:
     return re.findall(r"^── ([\w-]+): [\d.]+ s$", output, re.MULTILINE)
 
 
+@NEEDS_ALL
 @pytest.mark.training
 @pytest.mark.timeout(300)
 def test_every_cell_runs_and_nothing_is_left(tmp_path: Path) -> None:
@@ -89,6 +95,7 @@ def test_every_cell_runs_and_nothing_is_left(tmp_path: Path) -> None:
     assert list(tmp_path.glob("corespec-tutorial-*")) == []
 
 
+@NEEDS_ALL
 @pytest.mark.training
 @pytest.mark.timeout(300)
 def test_a_cell_that_fails_leaves_no_process(tmp_path: Path) -> None:

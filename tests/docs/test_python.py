@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,14 @@ def test_a_class_holds_what_the_page_says(entry: Entry) -> None:
     assert entry.holds, f"{entry}: says nothing"
 
 
+def test_every_call_of_the_page_is_in_an_example() -> None:
+    """Used, not only imported."""
+    lines = (line for example in examples() for line in example.source.splitlines())
+    sources = "\n".join(line for line in lines if not line.startswith(("from ", "import ")))
+    calls = {entry.name.rpartition(".")[2] for entry in ENTRIES if entry.signature}
+    assert [call for call in sorted(calls) if not re.search(rf"\b{call}\b", sources)] == []
+
+
 def test_every_exception_that_a_call_raises_is_on_the_page() -> None:
     known = {entry.name for entry in ENTRIES if entry.name.endswith("Error")}
     assert {name for entry in ENTRIES for name in entry.raises} <= known
@@ -79,6 +88,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     subprocess.run(["corespec", "local", "down", "-C", "meters"], check=False, capture_output=True)
 
 
+@pytest.mark.skipif(find_spec("fastapi") is None, reason="needs localcore: pip install 'corespec[local]'")
 @pytest.mark.training
 @pytest.mark.timeout(240)
 def test_the_examples_run_and_print_what_the_page_shows(workplace: Path) -> None:

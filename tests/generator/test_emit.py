@@ -15,7 +15,8 @@ from generator.spec.reader import read
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.text(
     "aB1.:-_/ #'\"{}[],&*!|>%@`~?=\\\n\t", max_size=20
 )
-scalars = text | st.integers(-(2**53), 2**53) | st.booleans() | st.none()
+numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+scalars = text | numbers | st.booleans() | st.none()
 trees = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
@@ -29,6 +30,40 @@ def test_documents_survive_every_yaml_reader(document: dict[str, Any]) -> None:
     written = emit(document)
     assert yaml.safe_load(written) == document
     assert yaml.load(written, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) == document
+
+
+@given(scalars | trees)
+def test_any_json_value_survives_not_only_a_mapping(value: Any) -> None:
+    """Alone, as an item and as a value: the same value, and of the same type."""
+    for whole in (value, [value], {"key": value}, {"outer": {"inner": [[value]]}}):
+        read_back = yaml.safe_load(emit(whole))
+        assert read_back == whole
+        assert repr(read_back) == repr(whole)
+
+
+@given(documents)
+def test_documents_survive_yaml_12_as_others_read_it(document: dict[str, Any]) -> None:
+    """An independent reader of YAML 1.2 finds the same data."""
+    ruamel = pytest.importorskip("ruamel.yaml", reason="pip install ruamel.yaml")
+    reader = ruamel.YAML(typ="safe", pure=True)
+    reader.version = (1, 2)
+    assert reader.load(emit(document)) == document
+
+
+@pytest.mark.parametrize(
+    ("number", "written"), [(1e-05, "1.0e-05"), (1e16, "1.0e+16"), (0.5, "0.5"), (10**20, str(10**20))]
+)
+def test_numbers_are_numbers_for_every_reader(number: float, written: str) -> None:
+    """YAML 1.1 wants a point before an exponent; JSON writes none."""
+    assert scalar(number) == written
+    assert yaml.safe_load(written) == number
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_what_json_has_no_number_for_is_refused(number: float) -> None:
+    """Readers disagree about them."""
+    with pytest.raises(ValueError, match="JSON"):
+        emit({"a": number})
 
 
 @given(st.dictionaries(st.text("abc", min_size=1, max_size=3), text, min_size=1, max_size=3))

@@ -201,6 +201,18 @@ def test_submodules_are_neither_committed_nor_pushed(clone: Path, git: Git, tmp_
     assert git(tmp_path / "library", "rev-list", "--count", "HEAD") == "1"
 
 
+def test_a_project_that_is_itself_a_submodule(clone: Path, git: Git, tmp_path: Path) -> None:
+    """Its own repository gets the commit; the one around it is left alone."""
+    (tmp_path / "around").mkdir()
+    git(tmp_path / "around", "init", "--quiet")
+    git(tmp_path / "around", "submodule", "--quiet", "add", (tmp_path / "remote.git").as_uri(), "gitops")
+    git(tmp_path / "around", "commit", "--quiet", "-m", "Begin")
+    published = direct(tmp_path / "around/gitops")
+    assert git(tmp_path / "remote.git", "rev-parse", "main") == published.commit
+    assert git(tmp_path / "around", "rev-list", "--count", "HEAD") == "1"
+    assert git(tmp_path / "around", "diff", "--cached", "--name-only") == ""
+
+
 @pytest.mark.parametrize("what", ["submodule", "link", "file"])
 def test_a_folder_that_git_does_not_hold_as_one_is_a_clear_error(
     clone: Path, git: Git, tmp_path: Path, what: str
@@ -233,6 +245,11 @@ def test_an_ignored_folder_is_a_clear_error(clone: Path, git: Git, pattern: str)
     assert not (clone / "rendered").exists()
     commit(git, clone, ".gitignore", "*.yaml\n*.json\n!rendered/**\n")
     assert direct(clone).commit
+    commit(git, clone, ".gitignore", "!*.json\n*.yaml\n")
+    with pytest.raises(
+        RepositoryError, match=r"rendered/prod/templates/a.yaml is ignored by Git \(\.gitignore:2"
+    ):
+        direct(clone, environment="prod")
 
 
 def test_modes_and_an_executable_bit(clone: Path, git: Git) -> None:

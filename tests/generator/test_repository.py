@@ -236,6 +236,15 @@ def test_no_error_and_no_repr_holds_a_credential(clone: Path, git: Git) -> None:
     assert redact("https://me:hunter2@example.com/x") == "https://example.com/x"
 
 
+def test_credentials_of_several_lines_are_refused(clone: Path, git: Git) -> None:
+    """A line break would let a value speak for another one; the value is in no error."""
+    git(clone, "remote", "set-url", "origin", "https://git.acme.io/x.git")
+    for username, password in (("me", "s3cret\nhost=evil.example"), ("m\re", "s3cret")):
+        with pytest.raises(RepositoryError, match="holds a line break") as caught:
+            GitRepository.open(clone, Credentials(username, password))
+        assert "s3cret" not in str(caught.value)
+
+
 def test_credentials_reach_git_through_its_helper_only(
     clone: Path, git: Git, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,7 +252,8 @@ def test_credentials_reach_git_through_its_helper_only(
     no other; no file and no argument holds them.
     """
     git(clone, "remote", "set-url", "origin", "https://git.acme.io:8443/x.git")
-    repository = GitRepository.open(clone, Credentials("me", "s3cret"))
+    password = r"s3cret\n $(x) 'y' \"z\" %s"
+    repository = GitRepository.open(clone, Credentials("me", password))
     environment = repository._repo.git.environment()
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -251,5 +261,5 @@ def test_credentials_reach_git_through_its_helper_only(
         (clone / "question").write_text(f"protocol=https\nhost={host}\n\n")
         answer = git(clone, "-c", "alias.ask=!git credential fill < question", "ask")
         assert ("username=me" in answer) is known
-        assert ("password=s3cret" in answer) is known
+        assert (f"password={password}" in answer.splitlines()) is known
     assert "s3cret" not in (clone / ".git/config").read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,6 +51,8 @@ def test_one_environment_is_compared_alone(rendered: Path) -> None:
     assert changed(rendered, "HEAD", environment="local") == ["a:3"]
     (file,) = review(rendered, "HEAD", environment="prod").diff.files
     assert file.path == "rendered/prod/templates/b.yaml"
+    with pytest.raises(RepositoryError, match="neither HEAD nor the working tree has rendered/prd"):
+        review(rendered, "HEAD", environment="prd")
 
 
 def test_links_and_submodules_are_not_followed(rendered: Path, git: Git, tmp_path: Path) -> None:
@@ -75,6 +78,16 @@ def test_links_and_submodules_are_not_followed(rendered: Path, git: Git, tmp_pat
     assert [file.path for file in found.diff.files] == [PATH]
     (rendered / "rendered/evil").symlink_to(tmp_path)
     assert files_on_disk(rendered, "rendered/evil") == {}
+
+
+def test_a_name_that_is_no_utf8_can_be_shown(rendered: Path, git: Git) -> None:
+    name = os.fsdecode(b"\xff\xe9.yaml")
+    (rendered / "rendered/local/templates" / name).write_text("a: 1\n")
+    git(rendered, "add", ".")
+    git(rendered, "commit", "--quiet", "-m", "Odd name")
+    for head in (None, "HEAD"):
+        found = [file.path for file in review(rendered, "HEAD~1", head).diff.files]
+        assert "rendered/local/templates/\ufffd\ufffd.yaml" in found
 
 
 @pytest.mark.parametrize(

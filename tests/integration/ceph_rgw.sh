@@ -4,10 +4,11 @@
 #   ceph_rgw.sh start DIR    start it with its state in DIR; DIR/env then holds the CORESPEC_S3_* variables
 #   ceph_rgw.sh stop DIR     end the processes that DIR names and remove DIR
 #
+# CORESPEC_RGW_BYTES (2G) is what the gateway can hold, in memory.
 # Needs: apt-get install -y --no-install-recommends radosgw ceph-mon ceph-osd
 set -euo pipefail
 
-usage() { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 [ $# -eq 2 ] || usage
 readonly action=$1 state=$2
 
@@ -45,7 +46,7 @@ mon data = $state/mon
 [osd.0]
 osd data = $state/osd
 osd objectstore = memstore
-memstore device bytes = 2G
+memstore device bytes = ${CORESPEC_RGW_BYTES:-2G}
 osd max object name len = 256
 osd max object namespace len = 64
 [client.rgw]

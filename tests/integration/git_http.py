@@ -26,6 +26,11 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
 
 
+def has_backend() -> bool:
+    """Whether this Git brings its HTTP server along; some systems package it apart."""
+    return Path(git(Path.cwd(), "--exec-path"), "git-http-backend").exists()
+
+
 class GitServer:
     """Bare repositories below a folder, pushed to by whoever knows the token."""
 

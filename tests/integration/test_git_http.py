@@ -14,7 +14,13 @@ import pytest
 from generator.errors import RepositoryError
 from generator.publish import Published, publish
 from generator.repository import Credentials, GitRepository
-from tests.integration.git_http import TOKEN, USER, GitServer, git, serving
+from tests.end_to_end.world import World
+from tests.integration.git_http import TOKEN, USER, GitServer, git, has_backend, serving
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(not has_backend(), reason="needs git-http-backend: apt-get install git"),
+]
 
 GOOD = Credentials(USER, TOKEN)
 BASIC = base64.b64encode(f"{USER}:{TOKEN}".encode()).decode()
@@ -358,3 +364,31 @@ def test_a_repository_with_a_hostile_name(server: GitServer, tmp_path: Path, nam
     proposed = publish(folder, rendered(image="b"), "R", "main", pull_request=True, credentials=GOOD)
     assert there(server, proposed.branch, name) == proposed.commit
     assert not list(tmp_path.rglob("pwned"))
+
+
+def test_the_command_line_takes_the_token_from_a_reference(
+    server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`git.password: env:…`, directly and as a pull request; a wrong one ends with 2 and is in no output."""
+    world = World(tmp_path, tmp_path / "local").build()
+    world.edit(world.environment, "  publish: direct", "  username: env:GIT_USER\n  password: env:GIT_TOKEN")
+    git(world.project, "commit", "--quiet", "-am", "Name the credentials")
+    server.create("acme/gitops.git")
+    git(world.project, "remote", "set-url", "origin", server.url("acme/gitops.git"))
+    monkeypatch.setenv("GIT_USER", USER)
+    monkeypatch.setenv("GIT_TOKEN", "wr0ng-t0ken")
+    for options in ((), ("--pull-request",), ("--verbose",), ("-o", "json")):
+        refused = world.run("publish", *options)
+        assert refused.code == 2
+        assert "credentials do not work" in refused.err
+        assert "wr0ng-t0ken" not in refused.out + refused.err
+    monkeypatch.setenv("GIT_TOKEN", TOKEN)
+    assert world.run("publish").code == 0
+    world.edit(world.scenario, "tiny:0.0.1", "tiny:0.0.2")
+    git(world.project, "commit", "--quiet", "-am", "Take another image")
+    proposed = world.run("publish", "--pull-request", "-o", "json", "--forge", "gitlab")
+    assert proposed.code == 0
+    pushed = there(server, proposed.document["branch"], "acme/gitops.git")
+    assert pushed == proposed.document["commit"]
+    page = f"{server.origin}/acme/gitops/-/merge_requests/new?"
+    assert str(proposed.document["compare_url"]).startswith(page)

@@ -204,6 +204,8 @@ def test_the_record_of_requests(core: Any) -> None:
     core.client().artifact.query()
     after_read = core.http("GET", "/_localcore/requests").json()
     assert after_read["writes"] == before["writes"]
+    core.http("POST", "/v2/inference/deployments/d000000000000000/x")
+    assert core.http("GET", "/_localcore/requests").json()["inference"] == before["inference"] + 1
     core.client().artifact.create("recorded", MODEL, "ai://default/canary-url", "demo")
     assert core.http("GET", "/_localcore/requests").json()["writes"] == before["writes"] + 1
     lines = (core.data / "requests.jsonl").read_text().splitlines()

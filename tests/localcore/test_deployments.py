@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ from ai_core_sdk.exception import (
 from ai_core_sdk.models import Artifact, InputArtifactBinding, ParameterBinding, Status, TargetStatus
 
 SERVER = """
-import http.server, json, os, pathlib, sys
+import http.server, json, os, pathlib, sys, time
 port, host, models = int(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3])
 greeting = os.environ["GREETING"]
 if greeting == "refuse":
@@ -31,6 +34,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if gate := self.headers.get("X-Gate"):
+            pathlib.Path(gate + ".begun").touch()
+            while not os.path.exists(gate):
+                time.sleep(0.02)
         if self.path == "/crash":
             os._exit(3)
         if self.path == "/stream":
@@ -44,7 +51,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         told = {
             "method": self.command, "path": self.path, "bytes": len(body), "greeting": greeting,
             "model": sorted(p.name for p in models.iterdir()), "pid": os.getpid(), "host": host,
-            "headers": sorted(name.lower() for name in self.headers),
+            "headers": sorted(name.lower() for name in self.headers), "token": os.environ["TOKEN"],
         }
         content = json.dumps(told).encode()
         self.send_response(418 if self.path == "/teapot" else 200)
@@ -73,7 +80,10 @@ predictor:
     env:
     - {{name: STORAGE_URI, value: "{{{{inputs.artifacts.model}}}}"}}
     - {{name: GREETING, value: "{{{{inputs.parameters.greeting}}}}"}}
+    - name: TOKEN
+      valueFrom: {{secretKeyRef: {{name: server-token, key: token}}}}
 """
+TOKEN = base64.b64encode(b"canary").decode()
 PARAMETERS = [{"name": "greeting", "type": "string", "default": "hello"}]
 
 
@@ -95,6 +105,8 @@ class World:
         core.sync(gitops)
         core.put("models/a/weights", "1")
         self.client = core.client()
+        if not self.client.secrets.query().resources:
+            self.client.secrets.create(name="server-token", data={"token": TOKEN})
 
     def configure(self, greeting: str = "hello", url: str = "ai://default/models/a") -> str:
         model = self.client.artifact.create("model", Artifact.Kind.MODEL, url, self.support.scenario)
@@ -163,6 +175,10 @@ def test_a_whole_life(world: World) -> None:
     told = world.ask(created.id, "/v1/models/m:predict?x=1%202&y", "POST", data=b"picture").json()
     assert (told["method"], told["path"], told["bytes"]) == ("POST", "/v1/models/m:predict?x=1%202&y", 7)
     assert (told["greeting"], told["model"], told["host"]) == ("hello", ["weights"], "127.0.0.1")
+    assert told["token"] == "canary"
+    folder = world.core.data / "deployments" / created.id
+    written = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    assert b"canary" not in written, "a secret goes through a pipe, never through a file"
     lines = [line.msg for line in client.deployment.query_logs(created.id).data.result]
     assert lines[:2] == ["ai://default/models/a lies at /mnt/models", "serving"]
     with pytest.raises(AIAPIPreconditionFailedException, match="Stop it first"):
@@ -201,6 +217,10 @@ def test_the_inference_path(world: World) -> None:
     assert world.ask(one, "/", "POST", data=b"x" * 9_000_000).json()["bytes"] == 9_000_000
     url = f"{world.core.url}/v2/inference/deployments/{one}/x"
     assert requests.get(url, timeout=10).status_code == 401
+    groupless = world.core.http(
+        "GET", f"/v2/inference/deployments/{one}/x", headers={"AI-Resource-Group": None}
+    )
+    assert (groupless.status_code, groupless.text) == (403, "RBAC: access denied")
     assert world.ask(one, headers={"AI-Resource-Group": "absent"}).status_code == 403
     assert world.ask("d000000000000000").json()["error"]["code"] == "01010016"
 
@@ -226,6 +246,22 @@ def test_an_update_keeps_the_url_and_drops_no_request(world: World) -> None:
     world.support.wait_for(lambda: old not in world.processes(identifier), what="the end of the old server")
 
 
+def test_an_update_waits_for_requests_under_way(world: World, tmp_path: Path) -> None:
+    """Proves: a request that the old server has begun is answered by it, though the new one leads already."""
+    identifier = world.deploy("old")
+    world.reaches(identifier, Status.RUNNING)
+    gate = tmp_path / "gate"
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(world.ask, identifier, headers={"X-Gate": str(gate)})
+        world.support.wait_for((tmp_path / "gate.begun").exists, what="the slow request")
+        world.client.deployment.modify(identifier, configuration_id=world.configure("new"))
+        world.support.wait_for(lambda: world.ask(identifier).json()["greeting"] == "new", 30, "the new one")
+        assert not slow.done()
+        gate.touch()
+        assert slow.result(30).json()["greeting"] == "old"
+    world.support.wait_for(lambda: len(world.processes(identifier)) == 1, what="the end of the old server")
+
+
 def test_a_server_that_fails_and_is_brought_back(world: World) -> None:
     """Proves: DEAD with its last words; another configuration revives it; nothing of the first is left."""
     identifier = world.deploy("refuse")
@@ -244,6 +280,19 @@ def test_a_model_that_is_not_there(world: World) -> None:
     assert (
         "nothing is stored at ai://default/nowhere" in world.reaches(identifier, Status.DEAD).status_message
     )
+
+
+def test_a_port_that_is_taken(world: World, support: Any) -> None:
+    """Proves: a server that cannot be told its port needs that very port, and says so."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        container = {"name": "c", "command": ["sleep"], "args": ["inf"], "ports": [{"containerPort": port}]}
+        spec = json.dumps({"predictor": {"containers": [container]}})
+        world.name = "fixed"
+        served = support.serving("fixed", spec, parameters=PARAMETERS, artifacts=("model",))
+        world.gitops.write("templates/fixed.yaml", served)
+        world.core.sync(world.gitops)
+        world.reaches(world.deploy(), Status.DEAD, f"port {port} is taken")
 
 
 def test_a_single_object_lies_in_the_model_folder(world: World) -> None:

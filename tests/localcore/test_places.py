@@ -93,6 +93,22 @@ def test_log_of_a_writer_at_work(tmp_path: Path) -> None:
     assert logfile.read(tmp_path / "absent", start="", end="9", top=1, descending=False) == []
 
 
+def test_a_log_with_a_limit_is_turned_over(tmp_path: Path) -> None:
+    """Proves: the newest lines stay readable, one older part is kept, and two writers do not lose a file."""
+    path = tmp_path / "log.jsonl"
+    one, two = logfile.LogWriter(path, 1000), logfile.LogWriter(path, 1000)
+    for number in range(20):
+        one.write(f"one {number}", stream="stdout", node="n")
+        two.write(f"two {number}", stream="stdout", node="n")
+    assert path.stat().st_size < 1200
+    assert (tmp_path / "log.1.jsonl").stat().st_size > 1000
+    kept = "".join(part.read_text() for part in (tmp_path / "log.1.jsonl", path))
+    assert "one 19" in kept
+    assert "two 19" in kept
+    for writer in (one, two):
+        writer.close()
+
+
 def test_directory_store(tmp_path: Path) -> None:
     """Proves: folders and files go in and out whole; links become copies; an upload replaces in one step."""
     store = objectstores.DirectoryStore(tmp_path / "store")

@@ -23,7 +23,7 @@ KEY = {
 
 
 def _environment(**place: Any) -> Environment:
-    document = ENVIRONMENT.model_dump(mode="json", by_alias=True, exclude_none=True)
+    document = ENVIRONMENT.model_dump(mode="json", by_alias=True, exclude_unset=True)
     return Environment.model_validate(document | {"aiCore": place})
 
 

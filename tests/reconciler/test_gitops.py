@@ -175,7 +175,7 @@ def test_a_repository_that_refuses_the_push(clone: Path, tmp_path: Path) -> None
 
 def test_credentials_that_lead_nowhere(clone: Path) -> None:
     """The reference is named before Git is asked."""
-    document = ENVIRONMENT.model_dump(mode="json", by_alias=True, exclude_none=True)
+    document = ENVIRONMENT.model_dump(mode="json", by_alias=True, exclude_unset=True)
     document["git"] |= {"username": "env:NO_SUCH_USER", "password": "env:NO_SUCH_TOKEN"}
     with pytest.raises(AuthenticationError, match="env:NO_SUCH_USER"):
         Checkout(clone, Environment.model_validate(document))
@@ -192,7 +192,7 @@ def test_credentials_that_lead_nowhere(clone: Path) -> None:
 )
 def test_only_a_relative_path_is_made_absolute(tmp_path: Path, url: str, absolute: bool) -> None:
     """AI Core does not know where the project lies."""
-    document = ENVIRONMENT.model_dump(mode="json", by_alias=True, exclude_none=True)
+    document = ENVIRONMENT.model_dump(mode="json", by_alias=True, exclude_unset=True)
     document["git"]["url"] = url
     found = repository_url(Environment.model_validate(document).git, tmp_path / "project")
     assert found == (str(tmp_path / "gitops.git") if absolute else url)

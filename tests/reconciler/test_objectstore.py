@@ -13,6 +13,7 @@ import boto3
 import pytest
 
 from reconciler.dataset import DatasetFile, DatasetManifest, manifest
+from reconciler.directorystore import DirectoryStore
 from reconciler.errors import (
     AuthenticationError,
     ConflictError,
@@ -20,15 +21,11 @@ from reconciler.errors import (
     InputRejectedError,
     TransientError,
 )
-from reconciler.objectstore import (
-    DirectoryStore,
-    ObjectStore,
-    UploadProgress,
-    is_complete,
-    marker_key,
-    upload,
-)
+from reconciler.objectstore import ObjectStore, is_complete, marker_key
+from reconciler.s3client import DELAYS
 from reconciler.s3store import S3Store
+from reconciler.upload import UploadProgress, upload
+from tests.reconciler.fake import FakeClock
 
 PREFIX = "meters/digits/0123456789ab"
 _CEPH = ("CORESPEC_S3_ENDPOINT", "CORESPEC_S3_ACCESS_KEY", "CORESPEC_S3_SECRET_KEY")
@@ -90,11 +87,11 @@ def test_a_complete_upload_says_so_and_is_not_repeated(store: ObjectStore, data:
     seen: list[UploadProgress] = []
     upload(store, PREFIX, data, seen.append)
     assert is_complete(store, PREFIX, data.fingerprint)
-    assert [state.files_done for state in seen] == list(range(7))
+    assert seen[0] == UploadProgress(0, 6, 0, 50, 0)
     assert seen[-1] == UploadProgress(6, 6, 50, 50, 50)
     seen.clear()
     upload(store, PREFIX, data, seen.append)
-    assert seen == [UploadProgress(6, 6, 50, 50, 0)]
+    assert set(seen) == {UploadProgress(6, 6, 50, 50, 0)}
     marker = json.loads(store.read(marker_key(PREFIX)) or b"")
     assert marker["fingerprint"] == data.fingerprint
     assert len(marker["files"]) == 6
@@ -201,13 +198,21 @@ def test_a_bucket_that_is_not_there(moto: str, data: DatasetManifest) -> None:
         store.stored(PREFIX, data.files)
 
 
-def test_an_endpoint_that_does_not_answer(data: DatasetManifest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Transient, and no secret in the message."""
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    store = S3Store("b", endpoint="http://127.0.0.1:9", access_key_id="key", secret_access_key="hidden-value")
+def test_an_endpoint_that_does_not_answer() -> None:
+    """Transient, repeated on our own clock, and no secret in the message."""
+    clock = FakeClock()
+    begin = clock.now()
+    store = S3Store(
+        "b",
+        endpoint="http://127.0.0.1:9",
+        access_key_id="key",
+        secret_access_key="hidden-value",
+        clock=clock,
+    )
     with pytest.raises(TransientError) as raised:
         store.read("x")
     assert "hidden-value" not in str(raised.value)
+    assert (clock.now() - begin).total_seconds() == sum(DELAYS)
 
 
 def test_credentials_that_do_not_work() -> None:

@@ -22,7 +22,7 @@ from tests.reconciler.fake import START, FakeAICore
 
 
 def _environment(**parts: Any) -> Environment:
-    document = ENVIRONMENT.model_dump(mode="json", by_alias=True, exclude_none=True)
+    document = ENVIRONMENT.model_dump(mode="json", by_alias=True, exclude_unset=True)
     return Environment.model_validate(document | parts)
 
 

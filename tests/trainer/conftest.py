@@ -5,73 +5,106 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 Maker = Callable[..., Path]
 
 
+class Graph:
+    """An ONNX graph that begins with the mean colours (B, 3), 0 to 1, of pictures of 64x64 pixels."""
+
+    def __init__(self) -> None:
+        self.onnx = pytest.importorskip("onnx", reason="needs onnx: pip install 'corespec[train]'")
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self.node("Cast", ["pictures"], "floats", to=self.onnx.TensorProto.FLOAT)
+        self.node("ReduceMean", ["floats", self.whole("plane", [2, 3])], "means", keepdims=0)
+        self.node("Mul", ["means", self.real("scale", [1 / 255])], "colours")
+
+    def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> None:
+        self.nodes.append(self.onnx.helper.make_node(kind, inputs, [output], **attributes))
+
+    def real(self, name: str, values: list[float], *shape: int) -> str:
+        dimensions = list(shape) or [len(values)]
+        kind = self.onnx.TensorProto.FLOAT
+        self.constants.append(self.onnx.helper.make_tensor(name, kind, dimensions, values))
+        return name
+
+    def whole(self, name: str, values: list[int]) -> str:
+        kind = self.onnx.TensorProto.INT64
+        self.constants.append(self.onnx.helper.make_tensor(name, kind, [len(values)], values))
+        return name
+
+    def write(self, folder: Path, card: dict[str, Any], **outputs: list[int]) -> Path:
+        """Write model.onnx and model.json; ``outputs`` are shapes without the batch."""
+        helper, types = self.onnx.helper, self.onnx.TensorProto
+        pictures = helper.make_tensor_value_info("pictures", types.UINT8, ["batch", 3, 64, 64])
+        results = [
+            helper.make_tensor_value_info(name, types.FLOAT, ["batch", *shape])
+            for name, shape in outputs.items()
+        ]
+        graph = helper.make_graph(self.nodes, "colours", [pictures], results, self.constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.onnx.save(model, folder / "model.onnx")
+        size = {"width": 64, "height": 64}
+        document = {"format_version": 1, "classes": ["0", "1", "2"], "input": size} | card
+        (folder / "model.json").write_text(json.dumps(document), encoding="utf-8")
+        return folder
+
+
 @pytest.fixture(scope="session")
 def make_detector() -> Maker:
     """A function that writes a detector to a folder.
 
-    Input 64x64. Two boxes that overlap (IoU 0.78): 8,8,40,56 and, with nine tenths of the score, 12,8,44,56.
-    The scores of the classes are the mean red, green and blue of the letterboxed picture.
+    Two boxes that overlap (IoU 0.78): 8,8,40,56 and, with nine tenths of the score, 12,8,44,56. The scores of
+    the classes are the mean red, green and blue of the letterboxed picture.
     """
-    onnx = pytest.importorskip("onnx", reason="needs onnx: pip install 'corespec[train]'")
-    helper, types = onnx.helper, onnx.TensorProto
 
-    def make(folder: Path, **changes: Any) -> Path:
-        def constant(name: str, values: list[float], shape: list[int]) -> Any:
-            return helper.make_tensor(name, types.FLOAT, shape, values)
-
-        nodes = [
-            helper.make_node("Cast", ["pictures"], ["floats"], to=types.FLOAT),
-            helper.make_node("ReduceMean", ["floats", "plane"], ["means"], keepdims=0),
-            helper.make_node("Mul", ["means", "scale"], ["colours"]),
-            helper.make_node("Unsqueeze", ["colours", "one"], ["rows"]),
-            helper.make_node("Mul", ["rows", "shares"], ["scores"]),
-            helper.make_node("ReduceMean", ["rows", "last"], ["grey"], keepdims=1),
-            helper.make_node("Mul", ["grey", "zero"], ["nothing"]),
-            helper.make_node("Add", ["nothing", "places"], ["boxes"]),
-        ]
-        constants = [
-            helper.make_tensor("plane", types.INT64, [2], [2, 3]),
-            helper.make_tensor("one", types.INT64, [1], [1]),
-            helper.make_tensor("last", types.INT64, [1], [2]),
-            constant("scale", [1 / 255], [1]),
-            constant("zero", [0.0], [1]),
-            constant("shares", [1.0, 0.9], [1, 2, 1]),
-            constant("places", [8, 8, 40, 56, 12, 8, 44, 56], [1, 2, 4]),
-        ]
-        graph = helper.make_graph(
-            nodes,
-            "colours",
-            [helper.make_tensor_value_info("pictures", types.UINT8, ["batch", 3, 64, 64])],
-            [
-                helper.make_tensor_value_info("boxes", types.FLOAT, ["batch", 2, 4]),
-                helper.make_tensor_value_info("scores", types.FLOAT, ["batch", 2, 3]),
-            ],
-            constants,
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-        folder.mkdir(parents=True, exist_ok=True)
-        onnx.save(model, folder / "model.onnx")
+    def make(folder: Path) -> Path:
+        graph = Graph()
+        graph.node("Unsqueeze", ["colours", graph.whole("one", [1])], "rows")
+        graph.node("Mul", ["rows", graph.real("shares", [1.0, 0.9], 1, 2, 1)], "scores")
+        graph.node("ReduceMean", ["rows", graph.whole("last", [2])], "grey", keepdims=1)
+        graph.node("Mul", ["grey", graph.real("zero", [0.0])], "nothing")
+        places = graph.real("places", [8, 8, 40, 56, 12, 8, 44, 56], 1, 2, 4)
+        graph.node("Add", ["nothing", places], "boxes")
         card = {
-            "format_version": 1,
-            "task": "object-detection",
-            "classes": ["0", "1", "2"],
-            "input": {"width": 64, "height": 64},
-            "score_threshold": 0.5,
-            "class_agnostic_nms": True,
-            "digits": True,
-        }
-        (folder / "model.json").write_text(json.dumps(card | changes), encoding="utf-8")
-        return folder
+            "task": "object-detection", "score_threshold": 0.5, "class_agnostic_nms": True, "digits": True
+        }  # fmt: skip
+        return graph.write(folder, card, boxes=[2, 4], scores=[2, 3])
 
     return make
+
+
+@pytest.fixture(scope="session")
+def colour_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Judges by the softmax of ten times the mean red, green and blue."""
+    graph = Graph()
+    graph.node("Mul", ["colours", graph.real("ten", [10.0])], "logits")
+    graph.node("Softmax", ["logits"], "probs")
+    folder = tmp_path_factory.mktemp("model") / "classes"
+    return graph.write(
+        folder, {"task": "image-classification", "classes": ["red", "green", "blue"]}, probs=[3]
+    )
+
+
+@pytest.fixture(scope="session")
+def colour_embedder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Embeds a picture as its mean colours; pure red, green and blue are in the index."""
+    graph = Graph()
+    graph.node("Identity", ["colours"], "vectors")
+    folder = tmp_path_factory.mktemp("model") / "vectors"
+    graph.write(folder, {"task": "image-embedding"}, vectors=[3])
+    names = np.array(["red", "green", "blue"])
+    files = np.array(["red/r.png", "green/g.png", "blue/b.png"])
+    np.savez(folder / "index.npz", vectors=np.eye(3, dtype=np.float32), labels=names, file_names=files)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -93,3 +126,19 @@ def paint() -> Callable[..., Path]:
         return path
 
     return write
+
+
+HUES = {"green": (40, 160, 60), "red": (190, 60, 50), "yellow": (200, 190, 60)}
+
+
+@pytest.fixture(scope="session")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Class folders with twenty pictures each, of different shades; yellow lies between green and red."""
+    random = Random(3)
+    folder = tmp_path_factory.mktemp("colours") / "data"
+    for name, hue in HUES.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(20):
+            red, green, blue = (max(0, min(255, value + random.randrange(-25, 25))) for value in hue)
+            Image.new("RGB", (32, 40), (red, green, blue)).save(folder / name / f"{number:02d}.png")
+    return folder

@@ -39,6 +39,11 @@ def _boxes(record: Record) -> Iterator[Row]:
         yield record["picture"], box["class"], box["score"], *box["box"]
 
 
+def _neighbours(record: Record) -> Iterator[Row]:
+    if "nearest" in record:
+        yield record["picture"], record["nearest"], record["nearest_class"], record["distance"]
+
+
 def _classes(record: Record) -> Iterator[Row]:
     if "probs" in record:
         index = record["predicted_class"]
@@ -49,9 +54,11 @@ BAD = Table("bad_pictures.csv", ("picture", "code", "reason"), _bad)
 READINGS = Table("readings.csv", ("picture", "reading", "confidence", "complete"), _readings)
 BOXES = Table("results.csv", ("picture", "class", "score", "x1", "y1", "x2", "y2"), _boxes)
 CLASSES = Table("results.csv", ("picture", "class", "index", "probability"), _classes)
+NEIGHBOURS = Table("results.csv", ("picture", "nearest", "class", "distance"), _neighbours)
 TABLES: Mapping[str, tuple[Table, ...]] = {
     "object-detection": (BOXES, READINGS, BAD),
     "image-classification": (CLASSES, BAD),
+    "image-embedding": (NEIGHBOURS, BAD),
 }
 """By task."""
 
@@ -73,8 +80,9 @@ class Tally:
             self.faults[record["error"]] += 1
         for box in record.get("boxes", ()):
             self.classes[box["class"]] += 1
-        if "predicted_class_name" in record:
-            self.classes[record["predicted_class_name"]] += 1
+        for key in ("predicted_class_name", "nearest_class"):
+            if key in record:
+                self.classes[record[key]] += 1
 
 
 def write_tables(task: str, records: Iterable[Record], folder: Path) -> Tally:

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from trainer.classification.pictures import LabelledSet
 from trainer.detection.drawing import FOUND, TRUE, draw_boxes, enlarged
+from trainer.labelled.pictures import LabelledSet
 
 PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("loss", ("loss",)),

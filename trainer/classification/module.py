@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -11,8 +10,9 @@ from torch.nn import functional
 
 from trainer.classification.evaluation import Figures, figures
 from trainer.classification.network import ClassifierConfig, CompactClassifier
-from trainer.classification.pictures import Batch
-from trainer.training.augment import AugmentationConfig, change, mirror, ordered, step_generator
+from trainer.labelled.pictures import Batch
+from trainer.labelled.preparation import Preparation
+from trainer.training.augment import ordered
 from trainer.training.module import Recipe, TrainedModule
 
 SMOOTHING = 0.1
@@ -21,33 +21,11 @@ SMOOTHING = 0.1
 SELECTION = "selection"
 """Accuracy, and between equals the likelihood: what chooses the weights."""
 
-CHANGES = AugmentationConfig(degrees=6, shear=5, scale=0.15, shift=0.08)
-
 
 class Losses(NamedTuple):
     """A scalar."""
 
     total: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class Preparation:
-    """How pictures are changed before the network sees them; None and False leave them as they are."""
-
-    seed: int
-    augmentation: AugmentationConfig | None
-    mirror: bool
-
-    def for_training(self, pictures: Tensor, step: int, part: int) -> Tensor:
-        """Pictures as float32, changed by what ``seed``, ``step`` and ``part`` of the batch draw."""
-        random = step_generator(self.seed, step, part)
-        pictures = pictures.float()
-        with torch.autocast(pictures.device.type, enabled=False):
-            if self.mirror:
-                pictures, _ = mirror(pictures, random)
-            if self.augmentation is not None:
-                pictures, _ = change(pictures.contiguous(), self.augmentation, random)
-        return ordered(pictures)
 
 
 class ClassificationModule(TrainedModule[CompactClassifier]):

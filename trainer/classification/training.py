@@ -7,19 +7,19 @@ from typing import Any
 from torch import Tensor, nn
 
 from trainer.classification.charts import PANELS, draw_samples
-from trainer.classification.input_size import CPU_PIXELS, GPU_PIXELS, choose_input_size
-from trainer.classification.module import CHANGES, SELECTION, ClassificationModule, Preparation
+from trainer.classification.module import SELECTION, ClassificationModule
 from trainer.classification.network import ClassifierConfig, CompactClassifier
-from trainer.classification.pictures import LabelledSet, collate
 from trainer.data.records import SplitName
-from trainer.detection.reading import are_characters
 from trainer.inference.card import FORMAT_VERSION
+from trainer.labelled.input_size import CPU_PIXELS, GPU_PIXELS, choose_input_size
+from trainer.labelled.pictures import LabelledSet, collate
+from trainer.labelled.preparation import Preparation
 from trainer.parameters.classification import ClassificationParameters
 from trainer.training.charts import draw_confusion, draw_curves
 from trainer.training.datamodule import TrainingData
 from trainer.training.export import write_folder
 from trainer.training.progress import Vocabulary
-from trainer.training.run import Metrics, TrainingRun, switched
+from trainer.training.run import Metrics, TrainingRun
 
 
 class Deployed(nn.Module):
@@ -67,10 +67,11 @@ class ClassificationTraining(TrainingRun[ClassificationParameters]):
         """The compact classifier, for this dataset's classes."""
         parameters = self.parameters
         config = ClassifierConfig.fitting(len(self.dataset.classes), self.size, parameters.projection_layers)
-        preparation = Preparation(
+        preparation = Preparation.chosen(
             parameters.seed,
-            CHANGES if parameters.additional_augmentations else None,
-            switched(parameters.horizontal_flip, not are_characters(self.dataset.classes)),
+            parameters.additional_augmentations,
+            parameters.horizontal_flip,
+            self.dataset.classes,
         )
         return ClassificationModule(config, self.dataset.classes, self.recipe(), preparation)
 

@@ -17,7 +17,9 @@ from trainer.data.records import SplitName
 Members = Mapping[SplitName, Sequence[Item]]
 Leaks = dict[SplitName, dict[Item, Finding]]
 
-_MEASURING_FIRST: tuple[SplitName, ...] = ("test", "validation", "train")
+_MEASURING_FIRST: tuple[SplitName, ...] = ("test", "validation", "train", "index")
+_LEARNED: frozenset[SplitName] = frozenset({"train", "index"})
+"""A picture may be both: nothing is measured on it."""
 
 
 def _place(item: Item) -> tuple[str, int]:
@@ -46,7 +48,8 @@ def find_leaks(members: Members, group: Callable[[str], str] | None, shared: boo
 
 
 def _conflict(split: SplitName, other: SplitName, shared: bool) -> bool:
-    return split != other and not (shared and {split, other} == {"validation", "test"})
+    pair = {split, other}
+    return len(pair) == 2 and pair != _LEARNED and not (shared and pair == {"validation", "test"})
 
 
 def find_twins(members: Members, examined: Mapping[Item, Examined], shared: bool) -> list[Finding]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-SplitName = Literal["train", "validation", "test"]
+SplitName = Literal["train", "validation", "test", "index"]
+"""``index`` holds the pictures that a retrieval searches; only that training has it."""
 SPLIT_NAMES: tuple[SplitName, ...] = get_args(SplitName)
 
 

@@ -38,8 +38,8 @@ class Selection:
 
 
 def split_sources(parameters: DataParameters) -> dict[SplitName, Split]:
-    """The source of every split, in the order train, validation, test; None where it is off."""
-    return {"train": parameters.train, "validation": parameters.validation, "test": parameters.test}
+    """The source of every split, in the order of ``SPLIT_NAMES``; None where it is off or unknown."""
+    return {split: getattr(parameters, split, None) for split in SPLIT_NAMES}
 
 
 def select(root: Path, parameters: DataParameters) -> Selection:

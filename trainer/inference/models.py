@@ -14,9 +14,10 @@ from PIL import Image
 from trainer.inference.card import Card, ModelError, read_card
 from trainer.inference.classifier import Classifier
 from trainer.inference.detector import Detector
+from trainer.inference.embedder import Embedder
 from trainer.inference.session import open_session
 
-TASKS = ("object-detection", "image-classification")
+TASKS = ("object-detection", "image-classification", "image-embedding")
 
 
 class Result(Protocol):
@@ -61,6 +62,8 @@ def load_model(folder: Path, settings: Settings = Settings()) -> Model:
     session = open_session(folder, gpu=settings.gpu, pin=settings.pin)
     if card.task == "image-classification":
         return Classifier(card, session)
+    if card.task == "image-embedding":
+        return Embedder(card, session)
     return Detector(card, session, threshold=settings.threshold, overlap=settings.overlap)
 
 

@@ -64,6 +64,7 @@ class TrainingParameters(DataParameters, Protocol):
         """JSON-ready values."""
 
 
+SPLITS = ("train", "validation", "test", "index")
 SPLIT_FORMS = "a share such as 0.8, a list file such as train.txt, or a sub-folder"
 
 TRAIN = Parameter("train", "split", "train.txt", f"Pictures to train on: {SPLIT_FORMS}.")
@@ -213,11 +214,10 @@ def split_problems(parsed: Mapping[str, Any]) -> list[str]:
     problems = []
     if "train" in parsed and parsed["train"] is None:
         problems.append("parameter train: a training needs pictures, give a share, a list file or a folder")
-    shares = [
-        share for name in ("train", "validation", "test") if isinstance(share := parsed.get(name), Fraction)
-    ]
+    shares = [share for name in SPLITS if isinstance(share := parsed.get(name), Fraction)]
     if sum(shares) > 1:
         problems.append(
-            f"parameters train, validation, test: the shares add up to {float(sum(shares)):g}, at most 1"
+            f"parameters {', '.join(name for name in SPLITS if name in parsed)}: "
+            f"the shares add up to {float(sum(shares)):g}, at most 1"
         )
     return problems

@@ -60,6 +60,11 @@ class RetrievalParameters(Parsed):
     num_workers: int
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """No parameter here: the folders are the classes."""
+        return ()
+
 
 _OWN_ROWS = (
     Parameter(

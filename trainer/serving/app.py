@@ -7,12 +7,14 @@ import logging
 import time
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from trainer.inference.card import Card
 from trainer.serving.errors import AnswerError, Code
 from trainer.serving.predict import overdue, predict
 from trainer.serving.registry import Registry
@@ -20,8 +22,9 @@ from trainer.serving.requests import Limits, read_body
 
 logger = logging.getLogger(__name__)
 
-PREDICT = "predict"
-OTHER_VERBS = {"topk": "embedding models", "similarity": "embedding models and classifiers"}
+PREDICT, NEIGHBOURS = "predict", "topk"
+SIMILARITY = "similarity"
+"""The CV package's heat maps, which this server has none of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +39,15 @@ class Service:
     async def answer(self, request: Request, label: str, verb: str) -> Response:
         """The answer to ``POST /v1/models/<label>:<verb>``. Raises ``AnswerError``."""
         model = self.registry.model(label)
-        if verb in OTHER_VERBS:
-            message = f"{label} is a model for {model.card.task}: {verb} is for {OTHER_VERBS[verb]}"
-            raise AnswerError(Code.MODEL_FAILED, message)
-        if verb != PREDICT:
-            raise AnswerError(Code.UNKNOWN_URL, f"a model does not know {verb!r}, only {PREDICT}")
+        _check_verb(model.card, verb)
         deadline = time.monotonic() + self.timeout
         try:
             async with asyncio.timeout(self.timeout):
                 body = await read_body(request, self.limits)
                 loop = asyncio.get_running_loop()
-                content = await loop.run_in_executor(self.pool, predict, model, body, self.limits, deadline)
+                neighbours = verb == NEIGHBOURS
+                work = partial(predict, model, body, self.limits, deadline, neighbours=neighbours)
+                content = await loop.run_in_executor(self.pool, work)
         except TimeoutError as error:
             raise overdue() from error
         return Response(content, media_type="application/json")
@@ -56,6 +57,16 @@ class Service:
         if not self.registry.ready:
             raise AnswerError(Code.LOADING, "models are being loaded", self.registry.descriptions())
         return JSONResponse({"status": "ready", "models": self.registry.descriptions()})
+
+
+def _check_verb(card: Card, verb: str) -> None:
+    if verb == SIMILARITY:
+        raise AnswerError(Code.MODEL_FAILED, f"{verb} is not offered: no heat maps are computed here")
+    if verb == NEIGHBOURS and card.task != "image-embedding":
+        message = f"{verb} searches pictures by embeddings, and this is a model for {card.task}"
+        raise AnswerError(Code.MODEL_FAILED, message)
+    if verb not in (PREDICT, NEIGHBOURS):
+        raise AnswerError(Code.UNKNOWN_URL, f"a model does not know {verb!r}, only {PREDICT}")
 
 
 def create_app(service: Service) -> FastAPI:

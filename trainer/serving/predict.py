@@ -5,33 +5,36 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from trainer.inference.models import Model
+from trainer.inference.embedder import Embedding
+from trainer.inference.models import Model, Result
 from trainer.inference.pictures import PictureError, decode
 from trainer.serving.errors import AnswerError, Code
-from trainer.serving.requests import Body, Limits, encoded_pictures
+from trainer.serving.requests import Body, Limits, understand
 
 AT_ONCE = 8
 """Pictures computed together; a larger request takes no more memory for it."""
 
 
-def predict(model: Model, body: Body, limits: Limits, deadline: float) -> bytes:
-    """The JSON list that answers a request.
+def predict(model: Model, body: Body, limits: Limits, deadline: float, *, neighbours: bool = False) -> bytes:
+    """The JSON list that answers a request; ``neighbours`` asks an embedder for what lies nearest.
 
     ``deadline`` is a moment of ``time.monotonic``; nobody waits for work beyond it. Raises ``AnswerError``.
     """
-    pictures = encoded_pictures(body, limits)
-    answers = list(_answers(model, pictures, limits, deadline))
+    asked = understand(body, limits)
+    answers = []
+    for result in _results(model, asked.pictures, limits, deadline):
+        if neighbours and isinstance(result, Embedding):
+            answers.append(result.as_neighbours(asked.top_k))
+        else:
+            answers.append(result.as_answer())
     return json.dumps(answers, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _answers(
-    model: Model, pictures: Sequence[bytes], limits: Limits, deadline: float
-) -> Iterator[dict[str, Any]]:
+def _results(model: Model, pictures: Sequence[bytes], limits: Limits, deadline: float) -> Iterator[Result]:
     for first in range(0, len(pictures), AT_ONCE):
         pixels: list[npt.NDArray[np.uint8]] = []
         sizes: list[tuple[int, int]] = []
@@ -45,8 +48,7 @@ def _answers(
                 raise AnswerError(Code.BAD_INPUT, f"image {number}: {error}", [detail]) from error
             pixels.append(model.prepare(picture))
             sizes.append(picture.size)
-        for result in model.infer(pixels, sizes):
-            yield result.as_answer()
+        yield from model.infer(pixels, sizes)
 
 
 def overdue() -> AnswerError:

@@ -16,6 +16,8 @@ from starlette.requests import Request
 from trainer.serving.errors import AnswerError, Code
 
 FIELD = "images"
+TOP_K = "topK"
+USUAL_TOP_K, LARGEST_TOP_K = 5, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,19 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A request's body as it came: JSON text, or the files of a form."""
+    """A request's body as it came: JSON text, or the files and the ``topK`` of a form."""
 
     text: bytes | None
     files: tuple[bytes, ...] = ()
+    top_k: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks: encoded pictures, and for ``topk`` how many neighbours of each."""
+
+    pictures: tuple[bytes, ...]
+    top_k: int
 
 
 async def read_body(request: Request, limits: Limits) -> Body:
@@ -68,26 +79,30 @@ async def _form(request: Request, limits: Limits) -> Body:
     except (MultiPartException, KeyError, UnicodeDecodeError) as error:
         reason = getattr(error, "message", "") or "no boundary, or names that are no text"
         raise AnswerError(Code.BAD_INPUT, f"the form cannot be read: {reason}") from error
-    files = []
-    for number, (_, value) in enumerate(form.multi_items()):
-        files.append(await value.read() if isinstance(value, UploadFile) else _base64(value, number))
+    files: list[bytes] = []
+    top_k = None
+    for name, value in form.multi_items():
+        if name == TOP_K and isinstance(value, str):
+            top_k = value
+        else:
+            content = await value.read() if isinstance(value, UploadFile) else _base64(value, len(files))
+            files.append(content)
     await form.close()
     if not files:
         raise AnswerError(Code.BAD_INPUT, "the form holds no file")
-    return Body(None, tuple(files))
+    return Body(None, tuple(files), top_k)
 
 
-def encoded_pictures(body: Body, limits: Limits) -> tuple[bytes, ...]:
-    """The encoded pictures of a body. Raises ``AnswerError`` for anything but the forms of the protocol."""
-    pictures = body.files if body.text is None else _from_json(body.text)
-    if len(pictures) > limits.pictures:
-        raise AnswerError(
-            Code.BAD_INPUT, f"{len(pictures)} pictures in one request, at most {limits.pictures}: send fewer"
-        )
-    return pictures
+def understand(body: Body, limits: Limits) -> Asked:
+    """What a body asks. Raises ``AnswerError`` for anything but the forms of the protocol."""
+    asked = Asked(body.files, _top_k(body.top_k)) if body.text is None else _from_json(body.text)
+    if len(asked.pictures) > limits.pictures:
+        message = f"{len(asked.pictures)} pictures in one request, at most {limits.pictures}: send fewer"
+        raise AnswerError(Code.BAD_INPUT, message)
+    return asked
 
 
-def _from_json(text: bytes) -> tuple[bytes, ...]:
+def _from_json(text: bytes) -> Asked:
     try:
         document: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -98,7 +113,19 @@ def _from_json(text: bytes) -> tuple[bytes, ...]:
     if not isinstance(images, list) or not images or not all(isinstance(item, str) for item in images):
         message = f'expected {{"{FIELD}": "<base64>"}} or {{"{FIELD}": ["<base64>", …]}}'
         raise AnswerError(Code.BAD_INPUT, message)
-    return tuple(_base64(item, number) for number, item in enumerate(images))
+    pictures = tuple(_base64(item, number) for number, item in enumerate(images))
+    return Asked(pictures, _top_k(document.get(TOP_K)))
+
+
+def _top_k(value: Any) -> int:
+    """How many neighbours: a whole number, also as text, because forms carry nothing else."""
+    if value is None:
+        return USUAL_TOP_K
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        value = int(value)
+    if type(value) is not int or not 1 <= value <= LARGEST_TOP_K:
+        raise AnswerError(Code.BAD_INPUT, f"{TOP_K} must be a whole number from 1 to {LARGEST_TOP_K}")
+    return value
 
 
 def _base64(text: str, number: int) -> bytes:

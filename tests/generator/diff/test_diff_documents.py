@@ -231,6 +231,7 @@ def test_a_serving_string_that_is_no_yaml_is_compared_as_text() -> None:
         b"\xff\xfe\x00",
         b"a: &x 1\nb: *x\n",
         b"[" * 5_000,
+        b"[" * 200_000 + b"]" * 200_000,  # deeper than a parser's stack
         b"a: !python/object:os.system {}\n",
         b"a" * (5 * 1024 * 1024),
         b"\x00",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from generator.diff import Category, Kind, diff_templates
 from generator.diff.values import change_text
 
@@ -73,3 +77,19 @@ def test_other_files_are_counted_by_lines() -> None:
     (change,) = diff_templates({path: b"a\nb\n"}, {path: b"a\nc\nd\n"}).changes
     assert (change.address, change.kind, change.category) == ("(lines)", Kind.CHANGED, Category.METADATA)
     assert (change.before, change.after) == ("1 lines", "2 lines")
+
+
+LINES = st.lists(
+    st.sampled_from(
+        ["FROM", "AS", "torch==", "--hash=", "\\", "#", "-r", "x", " ", "\n", ";", "[", "é", "\0"]
+    ),
+    max_size=20,
+).map("".join)
+
+
+@pytest.mark.parametrize("path", [DOCKERFILE, REQUIREMENTS, "rendered/a/templates/x.yaml", "rendered/a/y"])
+@given(before=LINES.map(str.encode) | st.binary(), after=LINES.map(str.encode) | st.binary())
+def test_no_content_makes_a_diff_fail(path: str, before: bytes, after: bytes) -> None:
+    """Whatever lies in a file, it is compared; and what is equal has no difference."""
+    diff_templates({path: before}, {path: after})
+    assert not diff_templates({path: before}, {path: before})

@@ -104,6 +104,7 @@ def test_a_failed_step_is_an_error_with_the_last_lines_of_the_log() -> None:
         ("Failed to establish a new connection: Temporary failure in name resolution", "network", True),
         ("Get https://x/v2/: net/http: TLS handshake timeout", "network", True),
         ("pull access denied for acme/base, repository does not exist", "docker.bases", False),
+        ('Head "http://x/v2/python/manifests/3.11": no basic auth credentials', "docker.bases", False),
         ("unknown instruction: FORM", "Correct what the log names", False),
     ],
 )

@@ -160,12 +160,16 @@ def test_a_new_name_replaces_an_illegal_one(root: Path, write: Write) -> None:
 
 def test_values_that_somebody_chose_become_a_configuration(root: Path, write: Write) -> None:
     """Not those that are the package's default or ours; and the dataset that it reads is declared."""
-    cells = [
-        f"workflow_config = {TUTORIAL!r}",
-        "params = [ParameterBinding('base_learning_rate', '0.001'), ParameterBinding('early_stopping', 'False'),"
-        " ParameterBinding('train', '0.8'), ParameterBinding('batch_size', '12'),"
-        " ParameterBinding('aicore_tracking', 'False'), ParameterBinding('nonsense', '1')]",
-    ]
+    values = {
+        "base_learning_rate": "0.001",
+        "early_stopping": "False",
+        "train": "0.8",
+        "batch_size": "12",
+        "aicore_tracking": "False",
+        "nonsense": "1",
+    }
+    bound = ", ".join(f"ParameterBinding({key!r}, {value!r})" for key, value in values.items())
+    cells = [f"workflow_config = {TUTORIAL!r}", f"params = [{bound}]"]
     notebook = json.dumps({"cells": [{"cell_type": "code", "source": cell} for cell in cells]})
     result = imported(root, write("train.ipynb", notebook))
     text = (root / "specs/sap-cv-package-tutorial.yaml").read_text()

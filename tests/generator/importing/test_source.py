@@ -169,8 +169,8 @@ def test_aliases_are_refused_by_name_and_not_expanded() -> None:
 
 
 def test_an_unreadable_or_huge_file_is_one_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="gone.yaml:1:1: unreadable: cannot be read: No such file"):
+    with pytest.raises(InputError, match=r"gone\.yaml:1:1: unreadable: cannot be read: No such file"):
         load(tmp_path / "gone.yaml", "gone.yaml")
     (tmp_path / "huge.json").write_bytes(b" " * (4 * 1024 * 1024 + 1))
-    with pytest.raises(InputError, match="huge.json:1:1: too-large"):
+    with pytest.raises(InputError, match=r"huge\.json:1:1: too-large"):
         load(tmp_path / "huge.json", "huge.json")

@@ -20,6 +20,7 @@ import pytest
 
 from generator.images.engine import connect
 from generator.images.pin import FOLDER
+from generator.images.registry import Credentials
 from generator.images.requirements import parse_lock
 
 START = "bash tests/integration/{0}.sh start DIR && . DIR/env"
@@ -35,9 +36,9 @@ class Registries:
     password: str = field(repr=False)
 
     @property
-    def auth(self) -> dict[str, str]:
-        """Credentials as the engine takes them."""
-        return {"username": self.username, "password": self.password}
+    def credentials(self) -> Credentials:
+        """Of the registry that demands them."""
+        return Credentials(self.username, self.password)
 
 
 @dataclass(frozen=True)
@@ -103,13 +104,14 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
     return Packages(folder, arguments)
 
 
-@pytest.fixture(autouse=True)
-def _own_docker_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No credentials of this machine's user; and none may be left behind."""
-    folder = tmp_path / "docker-config"
-    folder.mkdir()
-    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
-    yield
+@pytest.fixture(scope="session", autouse=True)
+def _own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Neither credentials nor settings of this machine's user; and no credentials may be left behind."""
+    folder = tmp_path_factory.mktemp("docker-config")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_CONFIG", str(folder))
+        patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+        yield
     assert list(folder.iterdir()) == []
 
 

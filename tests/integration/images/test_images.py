@@ -14,10 +14,12 @@ import yaml
 from docker.errors import ImageNotFound
 
 from generator.catalog import Workflow, load_catalog
-from generator.images.build import BuildOptions, build_image
+from generator.images.base import fetch_base
+from generator.images.build import PLATFORM, BuildOptions, build_image
 from generator.images.context import context_files, wheel_files
 from generator.images.errors import BuildError
 from generator.images.events import ImageEvent, ImageEventKind
+from generator.images.push import push_image
 from generator.images.targets import SPEC_DIGEST, targets
 from generator.project import load_project
 from generator.spec.locks import LOCK_PATH
@@ -208,7 +210,7 @@ def test_an_image_pulled_by_its_digest_prints_its_parameters_as_nobody(
     name = project.reference(workflow).rpartition(":")[0]
     image = f"{name}@{pushed[workflow]}"
     engine.remove_image(project.reference(workflow), force=True)
-    engine.pull(image, auth_config=registries.auth)
+    engine.pull(image, auth_config=registries.credentials.auth())
     engine.tag(image, name, "0.0.1")
     code, said = _run(engine, image, _folders(CATALOG[workflow]))
     assert code == 0, said
@@ -300,7 +302,9 @@ def test_a_moved_tag_is_drift_until_it_is_locked_again(
     engine.tag(BASE, name, tag)
     (last,) = [
         line["aux"]["Digest"]
-        for line in engine.push(name, tag, stream=True, decode=True, auth_config=registries.auth)
+        for line in engine.push(
+            name, tag, stream=True, decode=True, auth_config=registries.credentials.auth()
+        )
         if "aux" in line
     ]
     assert last != pushed["batch-processing"]
@@ -358,6 +362,21 @@ def test_a_registry_that_is_away_is_a_failure_worth_a_retry(tmp_path: Path, engi
     finally:
         for name in CATALOG:
             engine.remove_image(away.reference(name))
+
+
+def test_a_base_behind_a_password_is_pulled_with_it(
+    project: Project, engine: Any, registries: Registries
+) -> None:
+    """The builder alone is refused; after the pull with the environment's credentials it builds."""
+    base = f"{project.registry}/python"
+    engine.tag(BASE, base, "3.11")
+    push_image(engine, f"{base}:3.11", registries.credentials)
+    engine.remove_image(f"{base}:3.11")
+    files = {"Dockerfile": f"FROM {base}:3.11\nWORKDIR /build\n".encode()}
+    with pytest.raises(BuildError, match=r"docker\.bases"):
+        build_image(engine, f"{project.registry}/based:1", files)
+    fetch_base(engine, f"{base}:3.11", registries.credentials, PLATFORM)
+    assert build_image(engine, f"{project.registry}/based:1", files).steps == 2
 
 
 def test_a_failed_build_ends_with_the_log_of_what_failed(project: Project, engine: Any) -> None:

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from trainer.classification.evaluation import figures
-from trainer.classification.input_size import choose_input_size
-from trainer.classification.module import CHANGES, Preparation
 from trainer.classification.network import ClassifierConfig, CompactClassifier
 from trainer.data.records import Picture
+from trainer.labelled.input_size import choose_input_size
+from trainer.labelled.preparation import CHANGES, Preparation
 
 
 def sized(*sizes: tuple[int, int]) -> list[Picture]:

@@ -245,7 +245,7 @@ def test_an_unforeseen_fault_is_500_without_its_reason(
 ) -> None:
     """The log has it, the client does not."""
 
-    def fall(*_: Any) -> None:
+    def fall(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("a secret of the machine")
 
     monkeypatch.setattr("trainer.serving.app.predict", fall)
@@ -253,6 +253,58 @@ def test_an_unforeseen_fault_is_500_without_its_reason(
     assert fault(answer)[0] == 500
     assert "secret" not in answer.text
     assert "a secret of the machine" in caplog.text
+
+
+@pytest.fixture
+def every_kind(
+    serve: Serve, colour_detector: Path, colour_classifier: Path, colour_embedder: Path
+) -> TestClient:
+    """A server with a model of every task: ``boxes``, ``classes`` and ``vectors``."""
+    folders = {"boxes": colour_detector, "classes": colour_classifier, "vectors": colour_embedder}
+    registry = Registry([Place(label, folder) for label, folder in folders.items()], Settings())
+    registry.start(lambda: None).join()
+    return serve(registry=registry)
+
+
+def test_a_classifier_answers_probabilities_and_the_class(every_kind: TestClient, picture: Picture) -> None:
+    answer = every_kind.post("/v1/models/classes:predict", json={"images": text(picture("lime"))}).json()
+    assert set(answer[0]) == {"probs", "predicted_class_name", "predicted_class"}
+    assert (answer[0]["predicted_class_name"], answer[0]["predicted_class"]) == ("green", 1)
+    assert sum(answer[0]["probs"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_an_embedder_answers_vectors(every_kind: TestClient, picture: Picture) -> None:
+    images = [text(picture("blue")), text(picture("red"))]
+    answer = every_kind.post("/v1/models/vectors:predict", json={"images": images}).json()
+    assert [set(one) for one in answer] == [{"embedding"}] * 2
+    assert answer[1]["embedding"] == pytest.approx([1, 0, 0], abs=0.01)
+
+
+def test_topk_answers_the_nearest_of_the_index(every_kind: TestClient, picture: Picture) -> None:
+    """Five unless told, and no more than there are; forms say it in a field."""
+    topk = "/v1/models/vectors:topk"
+    image = text(picture("blue"))
+    (found,) = every_kind.post(topk, json={"images": image, "topK": 2}).json()
+    assert set(found) == {"distance", "catalog_index", "catalog_filenames", "catalog_labels"}
+    assert found["catalog_index"][0] == 2
+    assert found["catalog_filenames"][0] == "blue/b.png"
+    assert found["catalog_labels"][0] == "blue"
+    assert found["distance"] == pytest.approx([0, 2**0.5], abs=0.01)
+    (usual,) = every_kind.post(topk, json={"images": image}).json()
+    assert len(usual["distance"]) == 3
+    (by_form,) = every_kind.post(topk, files={"f": ("a.png", picture("blue"))}, data={"topK": "1"}).json()
+    assert by_form["catalog_labels"] == ["blue"]
+
+
+@pytest.mark.parametrize("top_k", [0, -1, 1.5, "many", True, [], 10**6, "9" * 5000])
+def test_a_topk_that_is_no_count_is_bad_input(every_kind: TestClient, picture: Picture, top_k: Any) -> None:
+    body = {"images": text(picture()), "topK": top_k}
+    assert fault(every_kind.post("/v1/models/vectors:topk", json=body)) == (400, 10000200)
+
+
+@pytest.mark.parametrize("label", ["boxes", "classes"])
+def test_topk_is_for_embedders(every_kind: TestClient, label: str) -> None:
+    assert fault(every_kind.post(f"/v1/models/{label}:topk")) == (400, 10010301)
 
 
 def test_the_log_has_no_header_and_no_body(

@@ -1,0 +1,130 @@
+"""One bucket over S3, every request translated and repeated in the way of this package.
+
+Whoever speaks S3 here (the object store, `s3://` sources) goes through `Bucket`: no error of boto3 leaves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+
+from reconciler.clock import Clock, SystemClock
+from reconciler.errors import AuthenticationError, InputRejectedError, ReconcilerError, TransientError
+from reconciler.retry import repeat_read
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+#: Seconds between attempts. Every request made here may be repeated: its outcome is decided by content.
+DELAYS = (0.5, 2.0, 6.0, 15.0)
+ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
+#: What a conditional write is refused with when something lies there already.
+PRESENT = frozenset({"PreconditionFailed", "412"})
+_REFUSED = frozenset(
+    {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "403", "ExpiredToken", "InvalidToken"}
+)
+_PASSING = frozenset(
+    {
+        "SlowDown",
+        "RequestTimeout",
+        "RequestTimeTooSkewed",
+        "OperationAborted",
+        "ConditionalRequestConflict",
+        "Throttling",
+    }
+)
+_CONNECT_SECONDS, _READ_SECONDS = 10, 60
+
+
+class Bucket:
+    """Requests to `bucket`; keys begin with `path_prefix`. Without keys boto3 searches in its own places."""
+
+    def __init__(
+        self,
+        name: str,
+        path_prefix: str = "",
+        *,
+        endpoint: str | None = None,
+        region: str | None = None,
+        access_key_id: str | None = None,
+        secret_access_key: str | None = None,
+        connections: int = 16,
+        clock: Clock | None = None,
+    ) -> None:
+        self.name, self._prefix = name, path_prefix.strip("/")
+        self.where = f"s3://{name} at {endpoint or 'AWS'}"
+        self._clock = clock or SystemClock()
+        self.client: S3Client = boto3.session.Session().client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name=region or "us-east-1",
+            aws_access_key_id=access_key_id,
+            aws_secret_access_key=secret_access_key,
+            config=Config(
+                signature_version="s3v4",
+                s3={"addressing_style": "path" if endpoint else "auto", "payload_signing_enabled": True},
+                retries={"total_max_attempts": 1},  # repeating is done here, on the clock of this package
+                connect_timeout=_CONNECT_SECONDS,
+                read_timeout=_READ_SECONDS,
+                max_pool_connections=connections,
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+
+    def key(self, key: str) -> str:
+        """The full key of one below `path_prefix`."""
+        return f"{self._prefix}/{key}" if self._prefix else key
+
+    def call(self, request: Callable[[], T]) -> T:
+        """`request()`, again after a failure that passes. Raises the errors of `reconciler.errors`."""
+
+        def once() -> T:
+            try:
+                return request()
+            except (ClientError, BotoCoreError) as error:
+                raise self._translated(error) from None
+
+        return repeat_read(once, self._clock, DELAYS)
+
+    def unless_absent(self, request: Callable[[], T]) -> T | None:
+        """`request()` repeated like `call`; None where the object does not exist."""
+
+        def look() -> T | None:
+            try:
+                return request()
+            except ClientError as error:
+                if code(error) in ABSENT:
+                    return None
+                raise
+
+        return self.call(look)
+
+    def _translated(self, error: Exception) -> ReconcilerError:
+        remedy = "Check objectStores.<name>: endpoint, bucket, region and the two key references."
+        if isinstance(error, NoCredentialsError | PartialCredentialsError):
+            return AuthenticationError(f"No credentials for {self.where}.", remedy=remedy)
+        if not isinstance(error, ClientError):
+            return TransientError(f"{self.where} cannot be reached ({type(error).__name__}).", remedy=remedy)
+        answer = error.response.get("ResponseMetadata", {})
+        status, said = answer.get("HTTPStatusCode", 0), code(error)
+        if said in _REFUSED or status in {401, 403}:
+            return AuthenticationError(
+                f"The credentials for {self.where} do not work ({said}).", remedy=remedy
+            )
+        if status >= 500 or status == 429 or said in _PASSING:
+            after = str(answer.get("HTTPHeaders", {}).get("retry-after", ""))
+            wait = float(after) if after.isdecimal() else None
+            return TransientError(f"{self.where} failed ({said}).", retry_after=wait)
+        return InputRejectedError(f"{self.where} refused ({said}).", remedy=remedy)
+
+
+def code(error: ClientError) -> str:
+    """S3's own name of an error, "" where it gave none."""
+    return str(error.response.get("Error", {}).get("Code", ""))

@@ -1,0 +1,220 @@
+"""A large file as a multipart upload that goes on where it was killed.
+
+The file is read once, in order, and hashed as it is read: what was hashed is what is sent. Parts that the
+server lists with our checksum (or, where it keeps none, our MD5) are not sent again.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from reconciler.dataset import DatasetFile
+from reconciler.objectstore import Arrived, changed
+from reconciler.s3client import PRESENT, Bucket, code
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, PartTypeDef
+
+MIB = 1 << 20
+#: Bytes of a part, and the size from which a file travels in parts.
+PART = 8 * MIB
+_MOST_PARTS = 10_000
+
+
+def part_size(size: int) -> int:
+    """Bytes of each part of a file of that size; the same at every attempt. S3 takes 10,000 parts."""
+    return max(PART, -(-size // _MOST_PARTS // MIB) * MIB + MIB if size > PART * _MOST_PARTS else PART)
+
+
+def base64_sha256(content: bytes) -> str:
+    """SHA-256 as S3's checksum headers spell it."""
+    return base64.b64encode(hashlib.sha256(content).digest()).decode()
+
+
+class Parts:
+    """Threads that send parts, and a limit on the parts in memory, shared by all files of a store."""
+
+    def __init__(self, bucket: Bucket, workers: int) -> None:
+        self._bucket = bucket
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="part")
+        self._room = threading.BoundedSemaphore(workers + 1)
+
+    def send(self, key: str, path: Path, file: DatasetFile, arrived: Arrived) -> None:
+        """Bring `path` to `key` (full). Raises DatasetError if it is no longer what was hashed.
+
+        An exception from `arrived` ends it too; the parts that have arrived stay for the next attempt.
+        """
+        upload = self._unfinished(key) or self._begin(key, file)
+        sending = _Sending(self._listed(key, upload))
+        digest = hashlib.sha256()
+        try:
+            with path.open("rb") as stream:
+                for number, size in enumerate(_sizes(file.size), 1):
+                    with self._space(sending, number) as submit:
+                        content = stream.read(size)
+                        digest.update(content)
+                        if sending.has(number, content):
+                            arrived(len(content), sent=False)
+                        else:
+                            submit(self._part, key, upload, number, content, arrived)
+                        del content
+                grown = bool(stream.read(1))
+            sending.harvest(last=True)
+        except OSError:
+            raise changed(file) from None
+        finally:
+            for _ in range(sending.cancel()):
+                self._room.release()
+        if grown or digest.hexdigest() != file.sha256:
+            self._abort(key, upload)
+            raise changed(file)
+        self._finish(key, upload, [sending.parts[number] for number in sorted(sending.parts)])
+
+    @contextlib.contextmanager
+    def _space(self, sending: _Sending, number: int) -> Iterator[Callable[..., None]]:
+        """Room in memory for one part, which the thread that sends it gives back."""
+        self._room.acquire()
+        submitted = False
+
+        def submit(*call: Any) -> None:
+            nonlocal submitted
+            sending.waiting[number] = self._pool.submit(*call)
+            submitted = True
+
+        try:
+            sending.harvest()
+            yield submit
+        finally:
+            if not submitted:
+                self._room.release()
+
+    def _part(
+        self, key: str, upload: str, number: int, content: bytes, arrived: Arrived
+    ) -> CompletedPartTypeDef:
+        try:
+            checksum = base64_sha256(content)
+            answer = self._bucket.call(
+                lambda: self._bucket.client.upload_part(
+                    Bucket=self._bucket.name,
+                    Key=key,
+                    UploadId=upload,
+                    PartNumber=number,
+                    Body=content,
+                    ChecksumSHA256=checksum,
+                )
+            )
+            arrived(len(content), sent=True)
+        finally:
+            self._room.release()
+        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
+
+    def _begin(self, key: str, file: DatasetFile) -> str:
+        made = self._bucket.call(
+            lambda: self._bucket.client.create_multipart_upload(
+                Bucket=self._bucket.name,
+                Key=key,
+                Metadata={"sha256": file.sha256},
+                ChecksumAlgorithm="SHA256",
+            )
+        )
+        return made["UploadId"]
+
+    def _unfinished(self, key: str) -> str | None:
+        """The id of the latest unfinished upload of that very key; older ones are given up."""
+        answer = self._bucket.call(
+            lambda: self._bucket.client.list_multipart_uploads(Bucket=self._bucket.name, Prefix=key)
+        )
+        ours = [item for item in answer.get("Uploads", ()) if item["Key"] == key]
+        ours.sort(key=lambda item: (item["Initiated"], item["UploadId"]))
+        for item in ours[:-1]:
+            self._abort(key, item["UploadId"])
+        return ours[-1]["UploadId"] if ours else None
+
+    def _listed(self, key: str, upload: str) -> dict[int, PartTypeDef]:
+        def pages() -> dict[int, PartTypeDef]:
+            found = self._bucket.client.get_paginator("list_parts").paginate(
+                Bucket=self._bucket.name, Key=key, UploadId=upload
+            )
+            return {part["PartNumber"]: part for page in found for part in page.get("Parts", ())}
+
+        return self._bucket.call(pages)
+
+    def _finish(self, key: str, upload: str, parts: list[CompletedPartTypeDef]) -> None:
+        def complete(condition: dict[str, str]) -> None:
+            try:
+                self._bucket.client.complete_multipart_upload(
+                    Bucket=self._bucket.name,
+                    Key=key,
+                    UploadId=upload,
+                    MultipartUpload={"Parts": parts},
+                    **condition,  # type: ignore[arg-type]
+                )
+            except ClientError as error:
+                if code(error) in PRESENT and condition:
+                    complete({})  # the caller has seen that what lies there is not this content
+                elif code(error) != "NoSuchUpload":  # otherwise an attempt whose answer was lost has done it
+                    raise
+
+        self._bucket.call(lambda: complete({"IfNoneMatch": "*"}))
+
+    def _abort(self, key: str, upload: str) -> None:
+        def abort() -> None:
+            with contextlib.suppress(self._bucket.client.exceptions.NoSuchUpload):
+                self._bucket.client.abort_multipart_upload(Bucket=self._bucket.name, Key=key, UploadId=upload)
+
+        self._bucket.call(abort)
+
+
+class _Sending:
+    """The parts of one file: listed by the server, on their way, arrived."""
+
+    def __init__(self, there: dict[int, PartTypeDef]) -> None:
+        self._there = there
+        self.waiting: dict[int, Future[CompletedPartTypeDef]] = {}
+        self.parts: dict[int, CompletedPartTypeDef] = {}
+
+    def has(self, number: int, content: bytes) -> bool:
+        """Whether the server lists that part with that content."""
+        if part := _same(self._there.get(number), content):
+            self.parts[number] = part
+        return number in self.parts
+
+    def harvest(self, *, last: bool = False) -> None:
+        """Take over what has arrived; `last`: wait for all. Raises what sending a part has raised."""
+        for number, future in list(self.waiting.items()):
+            if last or future.done():
+                del self.waiting[number]
+                self.parts[number] = future.result()
+
+    def cancel(self) -> int:
+        """Give up the parts that no thread has taken (their number), and wait for the others."""
+        given_up = sum(future.cancel() for future in self.waiting.values())
+        wait(self.waiting.values())
+        return given_up
+
+
+def _sizes(size: int) -> list[int]:
+    part = part_size(size)
+    return [min(part, size - start) for start in range(0, size, part)]
+
+
+def _same(there: PartTypeDef | None, content: bytes) -> CompletedPartTypeDef | None:
+    """The listed part, if it holds `content`."""
+    if there is None or there["Size"] != len(content):
+        return None
+    checksum = base64_sha256(content)
+    if listed := there.get("ChecksumSHA256"):
+        if listed != checksum:
+            return None
+    elif there["ETag"].strip('"') != hashlib.md5(content, usedforsecurity=False).hexdigest():
+        return None  # damaged, or encrypted so that the ETag says nothing: send it again
+    return {"PartNumber": there["PartNumber"], "ETag": there["ETag"], "ChecksumSHA256": checksum}

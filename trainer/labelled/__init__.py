@@ -1,0 +1,1 @@
+"""What the trainings on class folders share: pictures with one class each."""

@@ -1,0 +1,190 @@
+"""The training of an embedder: what it adds to a training as such."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as lightning
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from typing_extensions import override
+
+from trainer.data.records import Picture, SplitName
+from trainer.inference.card import FORMAT_VERSION
+from trainer.labelled.input_size import CPU_PIXELS, GPU_PIXELS, choose_input_size
+from trainer.labelled.pictures import Batch, LabelledSet, collate
+from trainer.labelled.preparation import Preparation
+from trainer.parameters.retrieval import RetrievalParameters
+from trainer.retrieval.evaluation import figures
+from trainer.retrieval.index import write_index
+from trainer.retrieval.losses import LOSSES
+from trainer.retrieval.module import SELECTION, RetrievalModule
+from trainer.retrieval.network import CompactEmbedder, EmbedderConfig
+from trainer.retrieval.sampler import PKSampler
+from trainer.training.charts import draw_confusion, draw_curves
+from trainer.training.datamodule import TrainingData
+from trainer.training.export import write_folder
+from trainer.training.module import Recipe
+from trainer.training.progress import Vocabulary
+from trainer.training.run import Metrics, TrainingRun
+
+PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("loss", ("loss", "loss/active")),
+    ("validation", ("top_1_acc", "mean_dist_pos", "mean_dist_neg")),
+    ("learning rate", ("learning_rate",)),
+)
+INDEX_BATCH = 64
+
+
+class Deployed(nn.Module):
+    """What ONNX holds: letterboxed bytes (B, 3, H, W) to unit vectors (B, dimensions)."""
+
+    def __init__(self, network: CompactEmbedder) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        vectors: Tensor = self.network(pictures.float())
+        return vectors
+
+
+class RetrievalTraining(TrainingRun[RetrievalParameters]):
+    """Trains the compact embedder on class folders."""
+
+    title = "compact embedder"
+    watched = "top_1_acc"
+    best = SELECTION
+    vocabulary = Vocabulary(("top_1_acc", "mean_dist_pos", "mean_dist_neg"), lambda _: False)
+    module: RetrievalModule
+
+    def choose_size(self) -> tuple[int, int]:
+        """That of the pictures, within what the machine can take."""
+        return choose_input_size(
+            self.dataset.splits["train"],
+            self.parameters.input_width,
+            self.parameters.input_height,
+            CPU_PIXELS if self.accelerator == "cpu" else GPU_PIXELS,
+        )
+
+    @property
+    def searched(self) -> SplitName:
+        """The split that queries are searched in."""
+        return "index" if "index" in self.dataset.splits else "train"
+
+    def make_data(self) -> TrainingData:
+        """Letterboxed pictures with their class, in batches of P classes with K pictures."""
+        parameters = self.parameters
+        self.sets: dict[SplitName, LabelledSet] = {
+            split: LabelledSet(pictures, self.dataset.classes, self.size)
+            for split, pictures in self.dataset.splits.items()
+        }
+        self.pk = PKSampler(
+            self.sets["train"].labels,
+            parameters.p_classes_per_batch,
+            parameters.k_examples_per_class,
+            parameters.seed,
+            self.budget,
+            parameters.evaluation_frequency,
+        )
+        return TrainingData(
+            self.sets,
+            self.pk,
+            collate,
+            workers=parameters.num_workers,
+            evaluation_batch=parameters.batch_size,
+        )
+
+    @property
+    @override
+    def batch_size(self) -> int:
+        return self.pk.batch_size
+
+    @override
+    def recipe(self) -> Recipe:
+        """Every replica needs two pictures of each class at least."""
+        recipe = super().recipe()
+        pairs = max(1, self.parameters.k_examples_per_class // 2)
+        return recipe._replace(replicas=min(recipe.replicas, pairs))
+
+    def make_module(self) -> RetrievalModule:
+        """The compact embedder, searching this dataset's index."""
+        parameters = self.parameters
+        config = EmbedderConfig.fitting(
+            parameters.embedding_dimensions, self.size, parameters.projection_layers
+        )
+        preparation = Preparation.chosen(
+            parameters.seed,
+            parameters.additional_augmentations,
+            parameters.horizontal_flip,
+            self.dataset.classes,
+        )
+        return RetrievalModule(
+            CompactEmbedder(config, frozen=parameters.freeze_backbone),
+            self.recipe(),
+            preparation,
+            loss=LOSSES[parameters.loss],
+            margin=parameters.margin,
+            ks=parameters.evaluation_topk,
+            classes=len(self.dataset.classes),
+            index=lambda: self._batches(self.searched),
+        )
+
+    @override
+    def fit(self) -> lightning.Trainer:
+        """Measure the untrained network first, as the CV package did."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.module.network.eval()
+        index = self._write_index("index_untrained.npz")
+        if "test" in self.sets:
+            queries = self.module.embedded(self._batches("test"))
+            found = figures(queries, index, self.module.ks, self.module.classes)
+            path = self.folder / "metrics_test_untrained.json"
+            path.write_text(json.dumps(dict(found.metrics), indent=2) + "\n", encoding="utf-8")
+        self.module.network.train()
+        return super().fit()
+
+    def write_model(self, metrics: Metrics) -> None:
+        """Index, weights, ONNX with unit vectors, and the description."""
+        self.module.to("cpu")
+        network = self.module.network.eval()
+        self._write_index("index.npz")
+        write_folder(
+            network, Deployed(network), self.size, ("vectors",), self._document(metrics), self.folder
+        )
+
+    def draw(self, metrics: Metrics) -> None:  # noqa: ARG002
+        """Curves, and the classes of the nearest pictures."""
+        draw_curves(self.reporter.curves, PANELS, self.folder / "curves.png")
+        if self.module.figures is not None:
+            path = self.folder / "confusion_matrix.png"
+            draw_confusion(self.module.figures.confusion, self.dataset.classes, path)
+
+    def _batches(self, split: SplitName) -> Iterator[Batch]:
+        pictures: Any = self.sets[split]
+        pictures.load()
+        return iter(DataLoader(pictures, batch_size=INDEX_BATCH, collate_fn=collate))
+
+    def _write_index(self, name: str) -> Any:
+        embedded = self.module.embedded(self._batches(self.searched))
+        pictures: tuple[Picture, ...] = self.sets[self.searched].pictures
+        path: Path = self.folder / name
+        write_index(embedded, pictures, self.dataset.classes, path)
+        return embedded
+
+    def _document(self, metrics: Metrics) -> dict[str, Any]:
+        origin = self.described()
+        return {
+            "format_version": FORMAT_VERSION,
+            "task": "image-embedding",
+            "classes": list(self.dataset.classes),
+            "input": {"width": self.size[0], "height": self.size[1], "layout": "uint8 NCHW RGB, letterboxed"},
+            "outputs": {"vectors": "N x dimensions, length 1"},
+            "network": {"name": "compact", **self.module.network.config.as_dict()},
+            "parameters": origin["parameters"],
+            "dataset": {"fingerprint": origin["fingerprint"], "pictures": origin["pictures"]},
+            "metrics": {split: dict(values) for split, values in metrics.items()},
+            "training": origin["training"],
+        }
