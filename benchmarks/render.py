@@ -9,11 +9,12 @@ hera       reads the finished documents with libyaml, turns each into `hera.work
            `from_dict` and prints what its `to_yaml` returns. (`from_yaml` would read with PyYAML's own
            parser, which takes four times as long.)
 
-ratio = seconds of the peer / seconds of ours: above 1 we are faster.
+ratio = seconds of the peer / seconds of ours: above 1 we are faster. CPU seconds are user and system time of
+the whole process: other work on the machine disturbs them less.
 
-Then an unchanged project: CPU seconds (user and system, of the whole process) of a cold and of a warm
-`corespec render --check`. With --scale, projects of growing size instead: seconds for each 1,000
-executables; last / first near 1 is linear growth, above 1 is worse than that.
+Then an unchanged project: CPU seconds of a cold and of a warm `corespec render --check`. With --scale,
+projects of growing size instead: seconds for each 1,000 executables; last / first near 1 is linear growth,
+above 1 is worse than that.
 """
 
 from __future__ import annotations
@@ -76,9 +77,9 @@ def measure(count: int, repeats: int) -> report.Report:
         root = Path(folder)
         projects.write_environment(root)
         projects.write_executables(root, count)
-        ours, stream = _time(_child("corespec", root), repeats)
+        ours, cpu, stream = _time(_child("corespec", root), repeats)
         documents = stream.split(b"---\n")
-        made.rows.append(report.Row("corespec", _figures(ours, len(documents))))
+        made.rows.append(report.Row("corespec", {**_figures(ours, len(documents)), "CPU seconds": cpu}))
         made.rows.append(report.Row("  of it render()", _in_process(root)))
         _lay_out(root / "finished", documents)
         peers: dict[str, Callable[[], list[str]]] = {
@@ -87,13 +88,13 @@ def measure(count: int, repeats: int) -> report.Report:
         }
         for name, command in peers.items():
             try:
-                seconds, other = _time(command(), repeats)
+                seconds, cpu, other = _time(command(), repeats)
             except report.PeerMissingError as missing:
                 made.skipped[name] = str(missing)
                 continue
             if _data(other) != _data(stream):
                 raise RuntimeError(f"{name} wrote other documents than we; the times cannot be compared")
-            made.rows.append(report.Row(name, _figures(seconds, len(documents))))
+            made.rows.append(report.Row(name, {**_figures(seconds, len(documents)), "CPU seconds": cpu}))
             made.compare(f"{name} / corespec", ours, seconds)
         made.rows += _checks(root, repeats)
     return made
@@ -107,13 +108,18 @@ def measure_growth(sizes: list[int] | tuple[int, ...], repeats: int) -> report.R
         with tempfile.TemporaryDirectory(prefix="corespec-bench-") as folder:
             projects.write_environment(Path(folder))
             projects.write_executables(Path(folder), size)
-            seconds, stream = _time(_child("corespec", Path(folder)), repeats)
+            seconds, cpu, stream = _time(_child("corespec", Path(folder)), repeats)
         rates.append(1000 * seconds / size)
         documents = stream.count(b"---\n") + 1
         made.rows.append(
             report.Row(
                 f"{size} executables",
-                {"seconds": seconds, "documents": documents, "seconds per 1,000": rates[-1]},
+                {
+                    "seconds": seconds,
+                    "documents": documents,
+                    "CPU seconds": cpu,
+                    "seconds per 1,000": rates[-1],
+                },
             )
         )
     made.ratios["seconds per 1,000: last / first"] = rates[-1] / rates[0]
@@ -200,19 +206,21 @@ def _checks(root: Path, repeats: int) -> list[report.Row]:
 
 def _cpu(command: list[str]) -> float:
     """User and system seconds of a process that must succeed."""
-    before = os.times()
-    subprocess.run(command, cwd=_ROOT, check=True, stdout=subprocess.DEVNULL)
-    after = os.times()
-    return sum(after[2:4]) - sum(before[2:4])
+    return _time(command, 1)[1]
 
 
-def _time(command: list[str], repeats: int) -> tuple[float, bytes]:
+def _time(command: list[str], repeats: int) -> tuple[float, float, bytes]:
+    """Wall-clock and CPU seconds of the fastest of several runs, and what the last one printed."""
     outputs: list[bytes] = []
-    seconds = report.best_of(
-        repeats,
-        lambda: outputs.append(subprocess.run(command, cwd=_ROOT, check=True, stdout=subprocess.PIPE).stdout),
-    )
-    return seconds, outputs[-1]
+    spent: list[float] = []
+
+    def work() -> None:
+        before = os.times()
+        outputs.append(subprocess.run(command, cwd=_ROOT, check=True, stdout=subprocess.PIPE).stdout)
+        after = os.times()
+        spent.append(sum(after[2:4]) - sum(before[2:4]))
+
+    return report.best_of(repeats, work), min(spent), outputs[-1]
 
 
 def _data(stream: bytes) -> dict[str, object]:

@@ -52,19 +52,19 @@ def project_catalog(root: Path, extra: Sequence[Path] = ()) -> Mapping[str, Work
 
     Raises InputError for a folder that is no catalogue, and for a name that comes up twice.
     """
-    return load_catalog(catalog_folders(root, extra))
+    return load_catalog([*{path.resolve(): path for path in catalog_folders(root, extra)}.values()])
 
 
 def catalog_folders(root: Path, extra: Sequence[Path] = ()) -> list[Path]:
     """Catalogues that a project names: the `extra` folders, those of the variable CORESPEC_CATALOG (separated
-    like those of PATH) and the `catalog` folders of its environments; each folder once.
+    like those of PATH) and the `catalog` folders of its environments; one folder may come up twice.
 
     An environment that cannot be read is left to `load_project`, which reports it.
     """
     named = [Path(item) for item in os.environ.get(CATALOG_VARIABLE, "").split(os.pathsep) if item]
     declared = (parsed.salvaged for parsed in _parse_folder(root, "specs/environments", Environment))
     own = [root / folder for environment in declared if environment for folder in environment.catalog]
-    return [*{path.resolve(): path for path in [*extra, *named, *own]}.values()]
+    return [*extra, *named, *own]
 
 
 def load_project(root: Path, catalog: Mapping[str, Workflow] | None = None) -> Project:

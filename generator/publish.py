@@ -130,11 +130,17 @@ def _propose(
     tip = _commit(repository, changed, message) or repository.head()
     if repository.is_merged(tip, base):
         return Published((), None, base)
-    topic = f"corespec/render-{_digest(files, repository.tree('HEAD', SPECS))}"
+    topic = f"corespec/render-{_digest(files, _sources(repository, files))}"
     link = compare_url(repository.remote_url() or "", base, topic, forge)
-    if _is_there(repository, topic, wanted) or not _create(repository, topic, tip, wanted):
+    if _is_open(repository, topic, base, wanted) or not _create(repository, topic, tip, wanted):
         return Published((), None, topic, link, existed=True)
     return Published(tuple(sorted(changed)), tip, topic, link)
+
+
+def _is_open(repository: GitRepository, topic: str, base: str, wanted: Files) -> bool:
+    """Whether the topic branch waits to be merged; one that was merged before is used again."""
+    there = _is_there(repository, topic, wanted)
+    return there is not None and not repository.is_merged(there, base)
 
 
 def _create(repository: GitRepository, topic: str, tip: str, wanted: Files) -> bool:
@@ -142,21 +148,21 @@ def _create(repository: GitRepository, topic: str, tip: str, wanted: Files) -> b
     try:
         repository.push(topic, tip)
     except RemoteMovedError:
-        if not _is_there(repository, topic, wanted):
+        if _is_there(repository, topic, wanted) is None:
             raise
         return False
     return True
 
 
-def _is_there(repository: GitRepository, topic: str, wanted: Files) -> bool:
-    """Whether the remote has the topic branch; raises where somebody made it hold something else."""
+def _is_there(repository: GitRepository, topic: str, wanted: Files) -> str | None:
+    """Head of the topic branch on the remote, if any; raises where somebody made it hold something else."""
     there = repository.fetch_branch(topic)
     if there and repository.outdated(wanted, there):
         raise RepositoryError(
             f"the branch {topic} on the remote no longer holds what the specs render: somebody pushed to it. "
             f"Merge it, or delete it (`git push origin --delete {topic}`) and publish again"
         )
-    return there is not None
+    return there
 
 
 def _commit(repository: GitRepository, changed: Files, subject: str) -> str | None:
@@ -188,9 +194,15 @@ def _listed(manifest: bytes | None) -> list[str]:
     return [path for path in paths if isinstance(path, str)]
 
 
-def _digest(files: Mapping[str, bytes], specs: str | None) -> str:
-    """Name of a content: what is rendered, and the specs that are proposed with it."""
-    total = hashlib.sha256(f"{specs}\0".encode())
+def _sources(repository: GitRepository, files: Mapping[str, bytes]) -> list[str | None]:
+    """What a proposal starts from: the specs, and what each environment held before."""
+    folders = sorted({PurePosixPath(path).parts[1] for path in files if path.startswith(f"{RENDERED}/")})
+    return [repository.tree("HEAD", path) for path in (SPECS, *(f"{RENDERED}/{name}" for name in folders))]
+
+
+def _digest(files: Mapping[str, bytes], sources: list[str | None]) -> str:
+    """Name of a proposal: the same content on the same ground is the same branch."""
+    total = hashlib.sha256(f"{sources}\0".encode())
     for path, content in sorted(files.items()):
         total.update(f"{path}\0{len(content)}\0".encode() + content)
     return total.hexdigest()[:12]

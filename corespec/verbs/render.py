@@ -40,7 +40,7 @@ def run(
     -e, what was rendered for an environment that is no more goes as well. What a run has proven is kept in
     .corespec/cache/render, which may be deleted at any time.
     """
-    root, extra = directory.resolve(), [folder.resolve() for folder in catalog or ()]
+    root, extra = directory.resolve(), [folder.absolute() for folder in catalog or ()]
     known = rendercache.lookup(root, environment, extra)
     if known is not None:  # and nothing else had to be imported to know it
         return _say_checked(known.files, "", form) if check else _say_written(known.files, [], form)
@@ -69,9 +69,10 @@ def _render(
 
 
 def _catalogs(root: Path, extra: Sequence[Path]) -> list[Path]:
+    """Absolute, but as they are named: a link may lead elsewhere tomorrow."""
     from generator.project import catalog_folders
 
-    return [folder.resolve() for folder in catalog_folders(root, extra)]
+    return [folder.absolute() for folder in catalog_folders(root, extra)]
 
 
 def _render_all(resolved: Mapping[str, Resolved]) -> dict[str, dict[str, bytes]]:

@@ -27,7 +27,7 @@ _HOP_BY_HOP = frozenset(
         *("transfer-encoding", "upgrade", "proxy-connection"),
     }
 )
-_OURS = _HOP_BY_HOP | {"authorization", "ai-resource-group", "host", "content-length"}
+_OURS = _HOP_BY_HOP | {"authorization", "ai-resource-group", "host", "content-length", "expect"}
 _ITS_OWN = _HOP_BY_HOP | {"date", "server"}
 
 

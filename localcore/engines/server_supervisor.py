@@ -119,6 +119,7 @@ class ServerSupervisor:
             NODE,
             marker,
         )
+        self.record(STARTING, f"waiting for the server to answer on port {port}")
         running = asyncio.create_task(
             container.run(command, self._log, deadline=None, grace=self._job["grace"])
         )

@@ -162,8 +162,9 @@ class DeploymentEngine:
                 self.traffic.lead(row["id"], int(state["port"]))
                 return
         self.traffic.lead(row["id"], None)
-        if row["status"] == "RUNNING" and message != row["status_message"]:
-            self._store.deployments.set_status(row["id"], "RUNNING", expected=("RUNNING",), message=message)
+        if message != row["status_message"]:
+            status = row["status"]
+            self._store.deployments.set_status(row["id"], status, expected=(status,), message=message)
 
     def _launch(self, row: Row, workplace: Workplace) -> None:
         """Start the wanted revision, or start it again after a restart of this machine."""

@@ -150,6 +150,23 @@ def test_new_specs_are_a_new_pull_request_and_other_commits_are_not(clone: Path,
     assert propose(clone).branch != first.branch
 
 
+def test_going_back_to_an_earlier_content_is_proposed_again(clone: Path, git: Git) -> None:
+    """Its first branch is still on the server, merged or squashed: it must not be taken for an open one."""
+    direct(clone)
+    first = propose(clone, "a:2")
+    git(clone, "merge", "--quiet", "--ff-only", str(first.commit))
+    git(clone, "push", "--quiet", "origin", "main")
+    assert propose(clone, "a:2") == Published((), None, "main")
+    back = propose(clone, "a:1")
+    git(clone, "merge", "--quiet", "--squash", str(back.commit))
+    git(clone, "commit", "--quiet", "-m", "Squashed")
+    git(clone, "push", "--quiet", "origin", "main")
+    again = propose(clone, "a:2")
+    assert again.branch == first.branch
+    assert again.commit
+    assert not again.existed
+
+
 def test_line_ends_filters_and_attributes_change_no_byte(clone: Path, git: Git) -> None:
     """AI Core has to see what was rendered, whatever this clone converts for its owner."""
     git(clone, "config", "core.autocrlf", "true")

@@ -282,6 +282,24 @@ def test_a_model_that_is_not_there(world: World) -> None:
     )
 
 
+def test_a_server_that_does_not_answer(world: World, support: Any) -> None:
+    """Proves: PENDING with the reason, without an end, until somebody stops it."""
+    container = {"name": "c", "command": ["sleep", "inf"], "env": [{"name": "P", "value": "8080"}]}
+    spec = json.dumps({"predictor": {"containers": [container]}})
+    world.name = "silent"
+    served = support.serving("silent", spec, parameters=PARAMETERS, artifacts=("model",))
+    world.gitops.write("templates/silent.yaml", served)
+    world.core.sync(world.gitops)
+    identifier = world.deploy()
+    world.reaches(identifier, Status.PENDING, "waiting for the server to answer on port")
+    assert (
+        world.ask(identifier).json()["error"]["message"].startswith(f"Deployment '{identifier}' is PENDING")
+    )
+    world.client.deployment.modify(identifier, TargetStatus.STOPPED)
+    world.reaches(identifier, Status.STOPPED)
+    assert world.processes(identifier) == []
+
+
 def test_a_port_that_is_taken(world: World, support: Any) -> None:
     """Proves: a server that cannot be told its port needs that very port, and says so."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -87,6 +87,22 @@ def test_a_vanished_executable_sends_a_waiting_execution_back(services: Services
     assert "executable exec" in row["status_message"]
 
 
+def test_a_group_goes_with_its_deployments(services: Services) -> None:
+    """Proves: not while one is wanted; then its rows and its ids are given back to whoever has the files."""
+    store = services.store
+    store.admin.create_group("team", [])
+    fields = {"name": "c", "scenarioId": "demo", "executableId": "exec"}
+    configuration = store.configurations.get("team", store.configurations.create("team", fields))
+    assert configuration is not None
+    identifier = store.deployments.create("team", configuration)
+    assert not store.admin.group_in_use("team")
+    store.deployments.set_status(identifier, "PENDING", expected=("UNKNOWN",))
+    assert store.admin.group_in_use("team")
+    store.deployments.set_status(identifier, "STOPPED", expected=("PENDING",))
+    assert store.admin.delete_group("team") == ([], [identifier])
+    assert store.deployments.row(identifier) is None
+
+
 def test_a_final_state_is_final(services: Services) -> None:
     """Proves: no later word changes a state that was not expected."""
     identifier = _execution(services)

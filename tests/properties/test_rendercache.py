@@ -47,11 +47,14 @@ images: {{"docker.io/acme/tiny:1": "sha256:{digit}"}}
 
 
 def build(root: Path) -> Path:
-    """A project with one scenario, one environment and a catalogue of its own."""
+    """A project with one scenario, one environment and a catalogue of its own, behind a link."""
     (root / "specs" / "environments").mkdir(parents=True)
     (root / "specs" / "a.yaml").write_text(SCENARIO.format(name="aaa", tag="1"))
     (root / "specs" / "environments" / "dev.yaml").write_text(ENVIRONMENT.format(name="dev"))
-    shutil.copytree(CATALOG, root / "catalog")
+    for name in ("one", "two"):
+        shutil.copytree(CATALOG, root / "catalogs" / name)
+    _edit("catalogs/two/tiny-train/template.yaml.j2", "main", "start")(root)
+    (root / "catalog").symlink_to("catalogs/one")
     return root
 
 
@@ -146,6 +149,14 @@ def _swap(root: Path) -> None:
         shutil.copy(entry, folder / ("prod.json" if entry.name == "dev.json" else "dev.json"))
 
 
+def _lead_elsewhere(root: Path) -> None:
+    """Let the catalogue's link lead to another folder."""
+    link = root / "catalog"
+    target = "catalogs/two" if link.readlink().name == "one" else "catalogs/one"
+    link.unlink()
+    link.symlink_to(target)
+
+
 TEMPLATE = "rendered/dev/templates/aaa-exec.yaml"
 ACTIONS: dict[str, Callable[[Path], object]] = {
     "render": run,
@@ -162,6 +173,7 @@ ACTIONS: dict[str, Callable[[Path], object]] = {
     "another lock": _edit("images.lock.yaml", "0" * 64, "1" * 64),
     "a catalogue text": _edit("catalog/tiny-train/template.yaml.j2", "main", "entry"),
     "a broken catalogue": _edit("catalog/tiny-train/workflow.yaml", "Workflow", "Worfklow"),
+    "another catalogue": _lead_elsewhere,
     "an empty workflow": lambda root: (root / "catalog" / "empty").mkdir(exist_ok=True),
     "an edited template": _edit(TEMPLATE, "tiny-train", "tiny-brain"),
     "no template": lambda root: (root / TEMPLATE).unlink(missing_ok=True),
@@ -204,7 +216,7 @@ def test_another_catalogue_on_the_command_line_is_another_question(
 ) -> None:
     """What was remembered with `--catalog` says nothing about a run without it."""
     root = build(tmp_path / "project")
-    shutil.move(root / "catalog", tmp_path / "elsewhere")
+    shutil.move(root / "catalogs" / "one", tmp_path / "elsewhere")
     place = root / "specs/environments/dev.yaml"
     place.write_text(place.read_text().replace("catalog: [catalog]\n", ""))
     arguments = ("--catalog", str(tmp_path / "elsewhere"))

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainer.classification.evaluation import Figures, figures
-from trainer.classification.network import ClassifierConfig, CompactClassifier
+from trainer.labelled.network import PooledNetwork
 from trainer.labelled.pictures import Batch
 from trainer.labelled.preparation import Preparation
 from trainer.training.augment import ordered
@@ -28,21 +28,21 @@ class Losses(NamedTuple):
     total: Tensor
 
 
-class ClassificationModule(TrainedModule[CompactClassifier]):
-    """Trains ``CompactClassifier``; ``figures`` holds the latest evaluation."""
+class ClassificationModule(TrainedModule[PooledNetwork]):
+    """Trains a network whose outputs are logits; ``figures`` holds the latest evaluation."""
 
     figures: Figures | None
 
     def __init__(
-        self, config: ClassifierConfig, classes: tuple[str, ...], recipe: Recipe, preparation: Preparation
+        self, network: PooledNetwork, classes: tuple[str, ...], recipe: Recipe, preparation: Preparation
     ) -> None:
-        super().__init__(CompactClassifier(config), recipe)
+        super().__init__(network, recipe)
         self.classes = classes
         self.preparation = preparation
         self.figures = None
         self._seen: list[tuple[Tensor, Tensor]] = []
 
-    def losses(self, network: CompactClassifier, batch: Batch, part: int) -> Losses:
+    def losses(self, network: PooledNetwork, batch: Batch, part: int) -> Losses:
         """Change the pictures and compute the cross entropy."""
         pictures = self.preparation.for_training(batch.pictures, self.global_step, part)
         logits = network(pictures)

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from trainer.data.folders import select_folders
 from trainer.data.load import load_dataset
-from trainer.data.records import Dataset
-from trainer.errors import DatasetError
 from trainer.logs import log_to_stdout
 from trainer.parameters.classification import ClassificationParameters
 from trainer.training.process import prepare_torch, quieten_libraries
@@ -20,18 +18,10 @@ def train(parameters: ClassificationParameters, datain: Path, trainedmodel: Path
     loaded, and ``TrainerError`` (exit 1) for everything else that was foreseen.
     """
     log_to_stdout()
-    dataset = load_classes(datain, parameters)
+    dataset = load_dataset(datain, parameters, select_folders)
     prepare_torch()
     from trainer.classification.training import ClassificationTraining
 
     quieten_libraries()
     ClassificationTraining(parameters, dataset, datain, trainedmodel).run()
     return 0
-
-
-def load_classes(datain: Path, parameters: ClassificationParameters) -> Dataset:
-    """A sound dataset of at least two classes. Raises ``DatasetError``."""
-    dataset = load_dataset(datain, parameters, select_folders)
-    if len(dataset.classes) < 2:
-        raise DatasetError(f"dataset {datain} rejected: one class only, there is nothing to tell apart")
-    return dataset

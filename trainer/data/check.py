@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,10 +32,8 @@ Select = Callable[[Path, DataParameters], Selection]
 def inspect(datain: Path, parameters: DataParameters, find: Select = select) -> Inspection:
     """Read every file that the splits name. Bad data is in the report; nothing is raised for it.
 
-    ``find`` knows how the dataset lays out its files.
-
-    With ``bad_data=skip`` faulty pictures are left out and their findings become warnings; faults of the
-    dataset as a whole stay errors.
+    ``find`` knows how the dataset lays out its files. With ``bad_data=skip`` faulty pictures are left out and
+    their findings become warnings; faults of the dataset as a whole stay errors.
     """
     root = datain.resolve()
     selection = find(root, parameters)
@@ -44,7 +42,10 @@ def inspect(datain: Path, parameters: DataParameters, find: Select = select) -> 
     examined = _examine(root, selection, parameters)
     usable, findings = _sift(selection, examined, parameters)
     findings = [*selection.findings, *findings, *_folder_notes(root, selection)]
-    report = _report(findings, parameters, usable)
+    skipping = parameters.bad_data == "skip"
+    if selection.labelled and (skipping or all(finding.level != "picture" for finding in findings)):
+        findings += _too_few_classes(usable.splits.get("train", ()))
+    report = _report(findings, parameters, usable, located=not selection.labelled)
     dataset = Dataset(root, usable.classes, usable.splits)
     return Inspection(dataset if report.ok else None, report)
 
@@ -112,6 +113,12 @@ def _untrained(train: Iterable[Picture], classes: tuple[str, ...]) -> list[Findi
     ]
 
 
+def _too_few_classes(train: Sequence[Picture]) -> list[Finding]:
+    classes = {box.label for picture in train for box in picture.boxes}
+    message = f"train has the class {min(classes, default='')!r} only: there is nothing to tell apart"
+    return [Finding(".", 0, "classes-too-few", message)] if len(classes) == 1 else []
+
+
 def _folder_notes(root: Path, selection: Selection) -> list[Finding]:
     """Files of no picture type, and pictures that nobody asked for."""
     ignored = sorted(path for store in selection.stores for paths in store.ignored.values() for path in paths)
@@ -127,7 +134,9 @@ def _folder_notes(root: Path, selection: Selection) -> list[Finding]:
     return notes
 
 
-def _report(findings: Iterable[Finding], parameters: DataParameters, usable: _Usable) -> Report:
+def _report(
+    findings: Iterable[Finding], parameters: DataParameters, usable: _Usable, *, located: bool = True
+) -> Report:
     fatal = {"structure", "picture"} if parameters.bad_data == "reject" else {"structure"}
     ordered = sorted(set(findings))
     unique = usable.unique()
@@ -144,5 +153,6 @@ def _report(findings: Iterable[Finding], parameters: DataParameters, usable: _Us
         classes={name: counts[name] for name in usable.classes},
         pictures=len(unique),
         left_out=usable.left_out,
+        located=located,
         fingerprint="" if errors else dataset_fingerprint(sound),
     )

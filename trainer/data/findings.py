@@ -14,6 +14,7 @@ CODES: Mapping[str, tuple[Level, str]] = {
     "images-folder-missing": ("structure", "no folder of pictures"),
     "annotations-folder-missing": ("structure", "no folder of annotations"),
     "class-folders-missing": ("structure", "no folder that is a class"),
+    "classes-too-few": ("structure", "one class only in train, where folders are classes"),
     "split-missing": ("structure", "a list file or folder of a split is not there"),
     "split-unreadable": ("structure", "a list file is no UTF-8 text"),
     "split-archive": ("structure", "a split names a zip archive"),

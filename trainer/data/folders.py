@@ -30,6 +30,7 @@ class _FolderSelector(Selector):
 
     def __init__(self, root: Path, parameters: DataParameters) -> None:
         super().__init__(root, parameters)
+        self.result.labelled = True
         self.notes = []  # about folders of pictures and annotations, which there are none of
         self._by_entry: dict[str, str | None] | None = None
 

@@ -32,7 +32,10 @@ class SplitStatistics:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All findings of a check. ``left_out`` counts pictures that bad_data=skip took out of the splits."""
+    """All findings of a check. ``left_out`` counts pictures that bad_data=skip took out of the splits.
+
+    ``located``: objects have boxes; elsewhere there is nothing to say about these.
+    """
 
     errors: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
@@ -41,6 +44,7 @@ class Report:
     pictures: int
     left_out: int
     fingerprint: str
+    located: bool = True
 
     @property
     def ok(self) -> bool:
@@ -122,27 +126,30 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _cells(split: SplitStatistics) -> Iterator[str]:
+_COLUMNS = ("pictures", "width px min/median/max", "height px min/median/max")
+_BOX_COLUMNS = ("boxes", "boxes a picture min/median/max", "box height px p5/p50/p95")
+
+
+def _columns(report: Report) -> tuple[str, ...]:
+    return _COLUMNS + _BOX_COLUMNS if report.located else _COLUMNS
+
+
+def _cells(report: Report, split: SplitStatistics) -> Iterator[str]:
     yield str(split.pictures)
-    yield str(split.boxes)
-    for values in (split.width, split.height, split.boxes_per_picture, split.box_height):
-        yield " / ".join(f"{value:g}" for value in values.values()) or "-"
+    yield from map(_joined, (split.width, split.height))
+    if report.located:
+        yield str(split.boxes)
+        yield from map(_joined, (split.boxes_per_picture, split.box_height))
 
 
-_COLUMNS = (
-    "pictures",
-    "boxes",
-    "width px min/median/max",
-    "height px min/median/max",
-    "boxes a picture min/median/max",
-    "box height px p5/p50/p95",
-)
+def _joined(values: Mapping[str, float]) -> str:
+    return " / ".join(f"{value:g}" for value in values.values()) or "-"
 
 
 def _split_table(report: Report) -> Table:
-    table = Table("split", *_COLUMNS)
+    table = Table("split", *_columns(report))
     for name, split in report.splits.items():
-        table.add_row(name, *_cells(split))
+        table.add_row(name, *_cells(report, split))
     return table
 
 
@@ -155,6 +162,6 @@ def _class_table(report: Report) -> Table:
 
 def _plain_lines(report: Report) -> Iterator[str]:
     for name, split in report.splits.items():
-        cells = zip(_COLUMNS, _cells(split), strict=True)
+        cells = zip(_columns(report), _cells(report, split), strict=True)
         yield f"split {name}: " + ", ".join(f"{column} {cell}" for column, cell in cells)
         yield f"classes {name}: " + ", ".join(f"{label} {count}" for label, count in split.classes.items())

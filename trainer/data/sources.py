@@ -29,12 +29,16 @@ _CLASS_FLAG = re.compile(r"\s+(-1|0|1)$")  # VOC's own ImageSets/Main/<class>_tr
 
 @dataclass(slots=True)
 class Selection:
-    """The items of every split in use and what was found on the way; ``stores`` are the folders read."""
+    """The items of every split in use and what was found on the way; ``stores`` are the folders read.
+
+    ``labelled``: pictures have one class each, and no boxes.
+    """
 
     splits: dict[SplitName, list[Item]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     stores: list[Store] = field(default_factory=list)
     drawn: bool = False
+    labelled: bool = False
 
 
 def split_sources(parameters: DataParameters) -> dict[SplitName, Split]:

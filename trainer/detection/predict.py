@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from trainer.detection.drawing import enlarged
 from trainer.errors import InputError
 from trainer.inference.card import read_card
 from trainer.inference.detector import Detector, Found
+from trainer.inference.pictures import PictureError, decode
 from trainer.inference.session import open_session
 
 
@@ -52,11 +53,11 @@ def main(arguments: Sequence[str]) -> int:
         options.draw.mkdir(parents=True, exist_ok=True)
     predictions = []
     for path in options.pictures:
-        with _opened(path) as picture:
-            (found,) = detector.infer([detector.prepare(picture)], [picture.size])
-            prediction = Prediction(path, found)
-            if options.draw:
-                _draw(picture, prediction, options.draw / f"{path.stem}.png")
+        picture = _opened(path)
+        (found,) = detector.infer([detector.prepare(picture)], [picture.size])
+        prediction = Prediction(path, found)
+        if options.draw:
+            _draw(picture, prediction, options.draw / f"{path.stem}.png")
         predictions.append(prediction)
         if options.output == "text":
             print(prediction.as_line())
@@ -79,11 +80,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _opened(path: Path) -> Image.Image:
     try:
-        picture = Image.open(path)
-        picture.load()
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        return decode(path.read_bytes())
+    except (OSError, PictureError) as error:
         raise InputError(f"{path}: cannot be read as a picture ({error})") from error
-    return picture
 
 
 def _draw(picture: Image.Image, prediction: Prediction, path: Path) -> None:

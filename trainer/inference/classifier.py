@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from trainer.inference.card import Card
-from trainer.inference.letterbox import Letterbox
+from trainer.inference.base import OnnxModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +34,13 @@ class Judged:
         }
 
 
-class Classifier:
+class Classifier(OnnxModel):
     """A classifier's session."""
-
-    def __init__(self, card: Card, session: Any) -> None:
-        self.card = card
-        self._session = session
-
-    def prepare(self, picture: Image.Image) -> npt.NDArray[np.uint8]:
-        """The picture as the network takes it: (H, W, 3) bytes."""
-        return Letterbox.fit(picture.size, self.card.size).draw(picture, self.card.size)
 
     def infer(
         self, pixels: Sequence[npt.NDArray[np.uint8]], sizes: Sequence[tuple[int, int]]
     ) -> Iterator[Judged]:
         """The class of every prepared picture."""
-        batch = np.ascontiguousarray(np.stack(pixels).transpose(0, 3, 1, 2))
-        (probabilities,) = self._session.run(["probs"], {"pictures": batch})
+        (probabilities,) = self.compute(pixels, "probs")
         for row, _ in enumerate(sizes):
             yield Judged(self.card.classes, probabilities[row])

@@ -13,6 +13,7 @@ from PIL import Image
 from trainer.detection.drawing import FOUND, draw_boxes
 from trainer.detection.reading import Reading, read
 from trainer.detection.suppression import Detections, detect
+from trainer.inference.base import OnnxModel
 from trainer.inference.card import Card
 from trainer.inference.letterbox import Letterbox
 
@@ -64,29 +65,23 @@ class Found:
         }
 
 
-class Detector:
+class Detector(OnnxModel):
     """A detector's session; ``threshold`` and ``overlap`` replace the model's own where they are given."""
 
     def __init__(
         self, card: Card, session: Any, *, threshold: float | None = None, overlap: float | None = None
     ) -> None:
-        self.card = card
+        super().__init__(card, session)
         self.threshold = card.fraction("score_threshold") if threshold is None else threshold
         self.overlap = overlap
         self.class_agnostic = card.flag("class_agnostic_nms")
         self.digits = card.flag("digits")
-        self._session = session
-
-    def prepare(self, picture: Image.Image) -> npt.NDArray[np.uint8]:
-        """The picture as the network takes it: (H, W, 3) bytes."""
-        return Letterbox.fit(picture.size, self.card.size).draw(picture, self.card.size)
 
     def infer(
         self, pixels: Sequence[npt.NDArray[np.uint8]], sizes: Sequence[tuple[int, int]]
     ) -> Iterator[Found]:
         """What is in prepared pictures whose own sizes (width, height) were ``sizes``."""
-        batch = np.ascontiguousarray(np.stack(pixels).transpose(0, 3, 1, 2))
-        boxes, scores = self._session.run(["boxes", "scores"], {"pictures": batch})
+        boxes, scores = self.compute(pixels, "boxes", "scores")
         for row, size in enumerate(sizes):
             yield self._found(boxes[row], scores[row], size)
 

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
+from trainer.inference.base import OnnxModel
 from trainer.inference.card import Card, ModelError
-from trainer.inference.letterbox import Letterbox
 
 INDEX = "index.npz"
 
@@ -66,24 +65,18 @@ class Embedding:
         }
 
 
-class Embedder:
+class Embedder(OnnxModel):
     """An embedder's session and its index. Raises ``ModelError`` where the index is none."""
 
     def __init__(self, card: Card, session: Any) -> None:
-        self.card = card
-        self._session = session
+        super().__init__(card, session)
         self._index = _read_index(card)
-
-    def prepare(self, picture: Image.Image) -> npt.NDArray[np.uint8]:
-        """The picture as the network takes it: (H, W, 3) bytes."""
-        return Letterbox.fit(picture.size, self.card.size).draw(picture, self.card.size)
 
     def infer(
         self, pixels: Sequence[npt.NDArray[np.uint8]], sizes: Sequence[tuple[int, int]]
     ) -> Iterator[Embedding]:
         """The vector of every prepared picture."""
-        batch = np.ascontiguousarray(np.stack(pixels).transpose(0, 3, 1, 2))
-        (vectors,) = self._session.run(["vectors"], {"pictures": batch})
+        (vectors,) = self.compute(pixels, "vectors")
         for row, _ in enumerate(sizes):
             yield Embedding(vectors[row], self._index)
 

@@ -12,6 +12,13 @@ PADDING = 114
 """Grey of the border, the value the network subtracts: padding is zero to it."""
 
 
+def as_rgb(picture: Image.Image) -> Image.Image:
+    """The picture in RGB, 8 bits a channel; 16 bits of grey are scaled, where Pillow would cut them off."""
+    if picture.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
+    return picture.convert("RGB")
+
+
 @dataclass(frozen=True, slots=True)
 class Letterbox:
     """How one picture lies in the input: scaled by ``scale``, then moved by ``left``, ``top`` pixels."""
@@ -32,7 +39,7 @@ class Letterbox:
 
     def draw(self, picture: Image.Image, canvas: tuple[int, int]) -> npt.NDArray[np.uint8]:
         """The picture on its canvas: (height, width, 3) bytes, RGB."""
-        resized = picture.convert("RGB").resize((self.width, self.height), Image.Resampling.BILINEAR)
+        resized = as_rgb(picture).resize((self.width, self.height), Image.Resampling.BILINEAR)
         board = np.full((canvas[1], canvas[0], 3), PADDING, dtype=np.uint8)
         board[self.top : self.top + self.height, self.left : self.left + self.width] = np.asarray(resized)
         return board

@@ -8,6 +8,7 @@ from io import BytesIO
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from trainer.data.pictures import DAMAGE, DECODERS, MAX_PIXELS
+from trainer.inference.letterbox import as_rgb
 
 
 class PictureError(Exception):
@@ -34,7 +35,7 @@ def decode(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
                     raise PictureError(
                         "picture-too-large", f"{width}x{height} pixels, at most {max_pixels:,} in all"
                     )
-                return ImageOps.exif_transpose(picture.convert("RGB"))
+                return ImageOps.exif_transpose(as_rgb(picture))
     except Image.DecompressionBombError:
         raise PictureError("picture-too-large", f"more than {max_pixels:,} pixels") from None
     except DAMAGE as error:

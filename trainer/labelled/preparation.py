@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from trainer.detection.reading import are_characters
-from trainer.parameters.scheme import Switch
 from trainer.training.augment import AugmentationConfig, change, mirror, ordered, step_generator
 
 CHANGES = AugmentationConfig(degrees=6, shear=5, scale=0.15, shift=0.08)
@@ -22,12 +19,6 @@ class Preparation:
     seed: int
     augmentation: AugmentationConfig | None
     mirror: bool
-
-    @classmethod
-    def chosen(cls, seed: int, augment: bool, flip: Switch, classes: Sequence[str]) -> Preparation:
-        """As the parameters say; ``auto`` mirrors nothing where classes are digits or letters."""
-        flipped = not are_characters(classes) if flip == "auto" else flip == "true"
-        return cls(seed, CHANGES if augment else None, flipped)
 
     def for_training(self, pictures: Tensor, step: int, part: int) -> Tensor:
         """Pictures as float32, changed by what ``seed``, ``step`` and ``part`` of the batch draw."""

@@ -1,77 +1,17 @@
-"""The compact embedder: the detector's backbone, pooled, and dense layers onto the unit sphere."""
+"""The compact embedder: the network for whole pictures, onto the unit sphere."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Self
-
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from typing_extensions import override
 
-from trainer.training.backbone import Backbone
+from trainer.labelled.network import PooledNetwork
 
 
-@dataclass(frozen=True, slots=True)
-class EmbedderConfig:
-    """What the shape of the network depends on; stored in ``model.json`` to rebuild it."""
-
-    dimensions: int
-    stem: int = 24
-    widths: tuple[int, ...] = (48, 96, 160)
-    depths: tuple[int, ...] = (1, 1, 1)
-    projection: tuple[int, ...] = ()
-
-    @classmethod
-    def fitting(
-        cls, dimensions: int, size: tuple[int, int], projection: tuple[int, ...] = ()
-    ) -> EmbedderConfig:
-        """A stage more for inputs (width, height) that leave something to see after it."""
-        if min(size) >= 64:
-            return cls(dimensions, widths=(48, 96, 160, 224), depths=(1, 1, 1, 1), projection=projection)
-        return cls(dimensions, projection=projection)
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-ready values."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
-        }
-
-
-class CompactEmbedder(nn.Module):
-    """Pictures (B, 3, H, W), RGB 0-255 of any float type, to unit vectors (B, dimensions) in float32.
-
-    ``frozen`` leaves the backbone as it is, its normalisation statistics included.
-    """
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, config: EmbedderConfig, *, frozen: bool = False) -> None:
-        super().__init__()
-        self.config = config
-        self.frozen = frozen
-        self.backbone = Backbone(config.stem, config.widths, config.depths, 1)
-        layers: list[nn.Module] = []
-        width = config.widths[-1]
-        for projected in config.projection:
-            layers += [nn.Linear(width, projected), nn.ReLU(inplace=True)]
-            width = projected
-        self.projection = nn.Sequential(*layers)
-        self.embed = nn.Linear(width, config.dimensions)
-        self.register_buffer("mean", torch.full((1, 3, 1, 1), 114.0), persistent=False)
-        self.register_buffer("scale", torch.full((1, 3, 1, 1), 1 / 64.0), persistent=False)
-        self.backbone.requires_grad_(not frozen)
+class CompactEmbedder(PooledNetwork):
+    """Pictures (B, 3, H, W), RGB 0-255 of any float type, to unit vectors (B, outputs) in float32."""
 
     @override
-    def train(self, mode: bool = True) -> Self:
-        super().train(mode)
-        if self.frozen:
-            self.backbone.eval()
-        return self
-
     def forward(self, pictures: Tensor) -> Tensor:
-        (features,) = self.backbone((pictures - self.mean) * self.scale)
-        embedded: Tensor = self.embed(self.projection(features.mean((2, 3))))
-        return functional.normalize(embedded.float())
+        return functional.normalize(super().forward(pictures))

@@ -31,11 +31,9 @@ def train(parameters: RetrievalParameters, datain: Path, trainedmodel: Path) -> 
 
 
 def load_pairs(datain: Path, parameters: RetrievalParameters) -> Dataset:
-    """A sound dataset with classes to tell apart and pictures to bring together. Raises ``DatasetError``."""
+    """A sound dataset with pictures to bring together. Raises ``DatasetError``."""
     dataset = load_dataset(datain, parameters, select_folders)
     counts = Counter(picture.boxes[0].label for picture in dataset.splits["train"])
-    if len(counts) < 2:
-        raise DatasetError(f"dataset {datain} rejected: train has one class only, nothing to tell apart")
     if max(counts.values()) < 2:
         raise DatasetError(f"dataset {datain} rejected: no class has two pictures in train")
     return dataset

@@ -1,10 +1,9 @@
-"""The training of an embedder: what it adds to a training as such."""
+"""The training of an embedder: what it adds to a training on class folders."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as lightning
@@ -12,24 +11,22 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from typing_extensions import override
 
-from trainer.data.records import Picture, SplitName
-from trainer.inference.card import FORMAT_VERSION
-from trainer.labelled.input_size import CPU_PIXELS, GPU_PIXELS, choose_input_size
-from trainer.labelled.pictures import Batch, LabelledSet, collate
-from trainer.labelled.preparation import Preparation
+from trainer.data.records import SplitName
+from trainer.labelled.pictures import Batch, collate
+from trainer.labelled.training import LabelledTraining
 from trainer.parameters.retrieval import RetrievalParameters
-from trainer.retrieval.evaluation import figures
+from trainer.retrieval.evaluation import Embedded, figures
 from trainer.retrieval.index import write_index
 from trainer.retrieval.losses import LOSSES
 from trainer.retrieval.module import SELECTION, RetrievalModule
-from trainer.retrieval.network import CompactEmbedder, EmbedderConfig
+from trainer.retrieval.network import CompactEmbedder
 from trainer.retrieval.sampler import PKSampler
 from trainer.training.charts import draw_confusion, draw_curves
 from trainer.training.datamodule import TrainingData
 from trainer.training.export import write_folder
 from trainer.training.module import Recipe
 from trainer.training.progress import Vocabulary
-from trainer.training.run import Metrics, TrainingRun
+from trainer.training.run import Metrics
 
 PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("loss", ("loss", "loss/active")),
@@ -51,8 +48,8 @@ class Deployed(nn.Module):
         return vectors
 
 
-class RetrievalTraining(TrainingRun[RetrievalParameters]):
-    """Trains the compact embedder on class folders."""
+class RetrievalTraining(LabelledTraining[RetrievalParameters]):
+    """Trains the compact embedder."""
 
     title = "compact embedder"
     watched = "top_1_acc"
@@ -60,27 +57,10 @@ class RetrievalTraining(TrainingRun[RetrievalParameters]):
     vocabulary = Vocabulary(("top_1_acc", "mean_dist_pos", "mean_dist_neg"), lambda _: False)
     module: RetrievalModule
 
-    def choose_size(self) -> tuple[int, int]:
-        """That of the pictures, within what the machine can take."""
-        return choose_input_size(
-            self.dataset.splits["train"],
-            self.parameters.input_width,
-            self.parameters.input_height,
-            CPU_PIXELS if self.accelerator == "cpu" else GPU_PIXELS,
-        )
-
-    @property
-    def searched(self) -> SplitName:
-        """The split that queries are searched in."""
-        return "index" if "index" in self.dataset.splits else "train"
-
     def make_data(self) -> TrainingData:
         """Letterboxed pictures with their class, in batches of P classes with K pictures."""
         parameters = self.parameters
-        self.sets: dict[SplitName, LabelledSet] = {
-            split: LabelledSet(pictures, self.dataset.classes, self.size)
-            for split, pictures in self.dataset.splits.items()
-        }
+        self.sets = self.make_sets()
         self.pk = PKSampler(
             self.sets["train"].labels,
             parameters.p_classes_per_batch,
@@ -102,6 +82,11 @@ class RetrievalTraining(TrainingRun[RetrievalParameters]):
     def batch_size(self) -> int:
         return self.pk.batch_size
 
+    @property
+    def searched(self) -> SplitName:
+        """The split that queries are searched in."""
+        return "index" if "index" in self.sets else "train"
+
     @override
     def recipe(self) -> Recipe:
         """Every replica needs two pictures of each class at least."""
@@ -112,19 +97,11 @@ class RetrievalTraining(TrainingRun[RetrievalParameters]):
     def make_module(self) -> RetrievalModule:
         """The compact embedder, searching this dataset's index."""
         parameters = self.parameters
-        config = EmbedderConfig.fitting(
-            parameters.embedding_dimensions, self.size, parameters.projection_layers
-        )
-        preparation = Preparation.chosen(
-            parameters.seed,
-            parameters.additional_augmentations,
-            parameters.horizontal_flip,
-            self.dataset.classes,
-        )
+        config = self.network_config(parameters.embedding_dimensions)
         return RetrievalModule(
             CompactEmbedder(config, frozen=parameters.freeze_backbone),
             self.recipe(),
-            preparation,
+            self.preparation(),
             loss=LOSSES[parameters.loss],
             margin=parameters.margin,
             ks=parameters.evaluation_topk,
@@ -151,9 +128,9 @@ class RetrievalTraining(TrainingRun[RetrievalParameters]):
         self.module.to("cpu")
         network = self.module.network.eval()
         self._write_index("index.npz")
-        write_folder(
-            network, Deployed(network), self.size, ("vectors",), self._document(metrics), self.folder
-        )
+        outputs = {"vectors": "N x dimensions, length 1"}
+        document = self.document("image-embedding", outputs, network.config, metrics)
+        write_folder(network, Deployed(network), self.size, tuple(outputs), document, self.folder)
 
     def draw(self, metrics: Metrics) -> None:  # noqa: ARG002
         """Curves, and the classes of the nearest pictures."""
@@ -167,24 +144,8 @@ class RetrievalTraining(TrainingRun[RetrievalParameters]):
         pictures.load()
         return iter(DataLoader(pictures, batch_size=INDEX_BATCH, collate_fn=collate))
 
-    def _write_index(self, name: str) -> Any:
+    def _write_index(self, name: str) -> Embedded:
         embedded = self.module.embedded(self._batches(self.searched))
-        pictures: tuple[Picture, ...] = self.sets[self.searched].pictures
-        path: Path = self.folder / name
-        write_index(embedded, pictures, self.dataset.classes, path)
+        pictures = self.sets[self.searched].pictures
+        write_index(embedded, pictures, self.dataset.classes, self.folder / name)
         return embedded
-
-    def _document(self, metrics: Metrics) -> dict[str, Any]:
-        origin = self.described()
-        return {
-            "format_version": FORMAT_VERSION,
-            "task": "image-embedding",
-            "classes": list(self.dataset.classes),
-            "input": {"width": self.size[0], "height": self.size[1], "layout": "uint8 NCHW RGB, letterboxed"},
-            "outputs": {"vectors": "N x dimensions, length 1"},
-            "network": {"name": "compact", **self.module.network.config.as_dict()},
-            "parameters": origin["parameters"],
-            "dataset": {"fingerprint": origin["fingerprint"], "pictures": origin["pictures"]},
-            "metrics": {split: dict(values) for split, values in metrics.items()},
-            "training": origin["training"],
-        }

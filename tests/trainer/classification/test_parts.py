@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from trainer.classification.evaluation import figures
-from trainer.classification.network import ClassifierConfig, CompactClassifier
 from trainer.data.records import Picture
 from trainer.labelled.input_size import choose_input_size
+from trainer.labelled.network import PooledConfig, PooledNetwork
 from trainer.labelled.preparation import CHANGES, Preparation
 
 
@@ -37,9 +37,9 @@ def test_the_input_has_the_shape_of_the_pictures(
 
 @pytest.mark.parametrize(("size", "stages"), [((32, 64), 3), ((64, 64), 4)])
 def test_larger_inputs_get_a_stage_more(size: tuple[int, int], stages: int) -> None:
-    config = ClassifierConfig.fitting(5, size, (7,))
+    config = PooledConfig.fitting(5, size, (7,))
     assert len(config.widths) == stages
-    network = CompactClassifier(config).eval()
+    network = PooledNetwork(config).eval()
     assert network(torch.zeros(2, 3, size[1], size[0])).shape == (2, 5)
 
 

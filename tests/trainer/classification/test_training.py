@@ -15,11 +15,12 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from trainer.__main__ import main
-from trainer.classification.network import ClassifierConfig, CompactClassifier
-from trainer.classification.run import load_classes
 from trainer.classification.training import ClassificationTraining, Deployed
+from trainer.data.folders import select_folders
+from trainer.data.load import load_dataset
 from trainer.errors import DatasetError
 from trainer.inference.models import load_model
+from trainer.labelled.network import PooledConfig, PooledNetwork
 from trainer.parameters.classification import TABLE
 from trainer.tracking import Tracker
 from trainer.training.checkpoints import LastCheckpoint
@@ -46,7 +47,9 @@ def training(
     data: Path, folder: Path, tracker: Tracker | None = None, **changes: str
 ) -> ClassificationTraining:
     parameters = TABLE.parse({**SHORT, **changes})
-    return ClassificationTraining(parameters, load_classes(data, parameters), data, folder, tracker)
+    return ClassificationTraining(
+        parameters, load_dataset(data, parameters, select_folders), data, folder, tracker
+    )
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +92,7 @@ def test_onnx_computes_what_torch_computes(model: Path) -> None:
     """Weights from the safetensors file, rebuilt from model.json: the two files are the same model."""
     card = json.loads((model / "model.json").read_text(encoding="utf-8"))
     config = {k: tuple(v) if isinstance(v, list) else v for k, v in card["network"].items() if k != "name"}
-    network = CompactClassifier(ClassifierConfig(**config))
+    network = PooledNetwork(PooledConfig(**config))
     network.load_state_dict(load_file(model / "model.safetensors"))
     pictures = np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     with torch.no_grad():
@@ -134,7 +137,7 @@ def test_the_same_seed_gives_the_same_weights(colours: Path, tmp_path: Path) -> 
         run.fit()
         states.append(run.module.network.state_dict())
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
-    assert not torch.equal(states[0]["classify.weight"], states[2]["classify.weight"])
+    assert not torch.equal(states[0]["head.weight"], states[2]["head.weight"])
 
 
 class Killed(BaseException):
@@ -180,5 +183,5 @@ def test_metrics_go_to_the_tracker_under_the_names_of_the_cv_package(colours: Pa
 
 def test_one_class_is_nothing_to_tell_apart(colours: Path, tmp_path: Path) -> None:
     shutil.copytree(colours / "red", tmp_path / "data" / "red")
-    with pytest.raises(DatasetError, match="one class only"):
-        load_classes(tmp_path / "data", TABLE.parse(SHORT))
+    with pytest.raises(DatasetError, match="classes-too-few"):
+        load_dataset(tmp_path / "data", TABLE.parse(SHORT), select_folders)

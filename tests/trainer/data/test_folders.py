@@ -141,10 +141,18 @@ def test_a_folder_without_classes(tmp_path: Path, paint: Paint) -> None:
     assert codes(look(tmp_path / "nowhere"))[0][1] == "dataset-missing"
 
 
+def test_one_class_is_nothing_to_tell_apart(classes: Path) -> None:
+    """Also where class_names or the other splits have more: it is learnt from train."""
+    (classes / "train.txt").write_text("cat/1\ncat/2\n", encoding="utf-8")
+    assert codes(look(classes, train="train.txt")) == [(".", "classes-too-few")]
+
+
 def test_the_verb_checks_class_folders(classes: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What the reconciler runs before it creates anything."""
     words = [word for name in ("train=0.8", "validation=0.2", "test=") for word in ("--set", name)]
     assert main(["check", "image-classification-train", "--datain", str(classes), *words]) == 0
-    assert "20 usable pictures" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "20 usable pictures" in out
+    assert "box" not in out
     (classes / "dog" / "0.png").write_bytes(b"")
     assert main(["check", "image-classification-train", "--datain", str(classes), *words]) == 2

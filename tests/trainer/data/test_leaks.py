@@ -11,10 +11,9 @@ from trainer.data.layout import Item
 from trainer.data.leaks import find_leaks
 from trainer.data.records import SPLIT_NAMES, SplitName
 
-LISTS = st.fixed_dictionaries(
-    {split: st.lists(st.sampled_from([f"m{m}_{s}" for m in range(4) for s in range(3)]), unique=True)
-     for split in SPLIT_NAMES}
-)  # fmt: skip
+STEMS = st.lists(st.sampled_from([f"m{m}_{s}" for m in range(4) for s in range(3)]), unique=True)
+LISTS = st.fixed_dictionaries({split: STEMS for split in SPLIT_NAMES if split != "index"})
+SEARCHED = st.fixed_dictionaries(dict.fromkeys(SPLIT_NAMES, STEMS))
 
 
 def item(stem: str, split: str) -> Item:
@@ -43,6 +42,17 @@ def test_no_group_stays_in_two_splits(lists: dict[SplitName, list[str]]) -> None
     meters = [{stem[:2] for stem in stems} for stems in splits.values()]
     assert sum(map(len, meters)) == len(set().union(*meters))
     assert splits["test"] == set(lists["test"])
+
+
+@given(SEARCHED, st.booleans())
+def test_no_query_is_in_the_index(lists: dict[SplitName, list[str]], grouped: bool) -> None:
+    """A training picture may be searched, too; one that is measured may not."""
+    splits = kept(lists, grouped)
+    for measured in ("test", "validation"):
+        assert not splits["index"] & splits[measured]  # type: ignore[index]
+    measured_too = {*lists["test"], *lists["validation"]}
+    if not grouped:
+        assert splits["index"] == set(lists["index"]) - measured_too
 
 
 @given(LISTS)

@@ -6,8 +6,9 @@ from collections import Counter
 
 import torch
 
+from trainer.labelled.network import PooledConfig
 from trainer.retrieval.evaluation import Embedded, figures
-from trainer.retrieval.network import CompactEmbedder, EmbedderConfig
+from trainer.retrieval.network import CompactEmbedder
 from trainer.retrieval.sampler import PKSampler
 from trainer.training.budget import Budget
 
@@ -78,14 +79,14 @@ def test_many_queries_are_searched_in_parts() -> None:
 
 
 def test_embeddings_have_length_one() -> None:
-    network = CompactEmbedder(EmbedderConfig.fitting(16, (32, 32), (20,))).eval()
+    network = CompactEmbedder(PooledConfig.fitting(16, (32, 32), (20,))).eval()
     vectors = network(torch.rand(3, 3, 32, 32) * 255).detach()
     assert vectors.shape == (3, 16)
     torch.testing.assert_close(vectors.norm(dim=1), torch.ones(3))
 
 
 def test_a_frozen_backbone_keeps_weights_and_statistics() -> None:
-    network = CompactEmbedder(EmbedderConfig(4), frozen=True).train()
+    network = CompactEmbedder(PooledConfig(4), frozen=True).train()
     before = {name: value.clone() for name, value in network.backbone.state_dict().items()}
     network(torch.rand(4, 3, 32, 32) * 255).sum().backward()
     assert all(parameter.grad is None for parameter in network.backbone.parameters())

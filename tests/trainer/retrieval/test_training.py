@@ -21,8 +21,9 @@ from trainer.errors import DatasetError
 from trainer.inference.card import ModelError
 from trainer.inference.embedder import Embedding
 from trainer.inference.models import load_model
+from trainer.labelled.network import PooledConfig
 from trainer.parameters.retrieval import TABLE
-from trainer.retrieval.network import CompactEmbedder, EmbedderConfig
+from trainer.retrieval.network import CompactEmbedder
 from trainer.retrieval.run import load_pairs
 from trainer.retrieval.training import Deployed, RetrievalTraining
 from trainer.training.checkpoints import LastCheckpoint
@@ -81,7 +82,7 @@ def test_the_model_folder_is_complete(model: Path) -> None:
         "train.txt", "validation.txt", "test.txt", "index.txt",
     } <= files  # fmt: skip
     card = read(model / "model.json")
-    assert (card["task"], card["network"]["dimensions"]) == ("image-embedding", 16)
+    assert (card["task"], card["network"]["outputs"]) == ("image-embedding", 16)
     assert card["dataset"]["pictures"] == {"train": 30, "validation": 9, "test": 9, "index": 12}
 
 
@@ -99,7 +100,7 @@ def test_onnx_computes_what_torch_computes(model: Path) -> None:
         k: tuple(v) if isinstance(v, list) else v for k, v in read(model / "model.json")["network"].items()
     }
     config.pop("name")
-    network = CompactEmbedder(EmbedderConfig(**config))
+    network = CompactEmbedder(PooledConfig(**config))
     network.load_state_dict(load_file(model / "model.safetensors"))
     pictures = np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     with torch.no_grad():
@@ -191,7 +192,7 @@ def test_no_query_is_in_the_index(colours: Path, tmp_path: Path) -> None:
 
 def test_data_without_pairs_are_refused(colours: Path, tmp_path: Path) -> None:
     shutil.copytree(colours / "red", tmp_path / "one" / "red")
-    with pytest.raises(DatasetError, match="one class only"):
+    with pytest.raises(DatasetError, match="classes-too-few"):
         load_pairs(tmp_path / "one", TABLE.parse(SHORT))
     for name in ("red", "green"):
         (tmp_path / "two" / name).mkdir(parents=True)
