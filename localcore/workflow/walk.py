@@ -115,14 +115,18 @@ class Walker:
             found = verdict(retry, outcome.status, outcome.message, attempts=attempts, elapsed=elapsed)
             if not found.again:
                 self._runner.say(node, f"not tried again: {found.reason}")
-                message = f"{outcome.message} ({found.reason})" if attempts > 1 else outcome.message
-                self._runner.note(node, template.name, outcome.status, message)
-                return replace(outcome, message=message)
+                return self._given_up(template, node, outcome, found.reason if attempts > 1 else "")
             of = "" if retry.limit is None else f" of {retry.limit}"
             coming = f"retry {attempts}{of} begins in {found.pause:g} s: {outcome.message}"
             self._runner.say(node, coming)
             self._runner.note(node, template.name, "Running", coming)
             await self._pace.sleep(found.pause)
+
+    def _given_up(self, template: Template, node: str, outcome: Outcome, reason: str) -> Outcome:
+        """The last attempt's outcome; `reason` is empty where there was no other attempt to speak of."""
+        message = f"{outcome.message} ({reason})" if reason else outcome.message
+        self._runner.note(node, template.name, outcome.status, message)
+        return replace(outcome, message=message)
 
     def _bounded(self, template: Template, retry: Retry, attempts: int, begun: float) -> Template:
         """From the first retry on, what is left of backoff.maxDuration is a pod's deadline, as in Argo."""

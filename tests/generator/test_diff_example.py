@@ -20,7 +20,10 @@ from generator.spec.resolve import resolve
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "review.md"
 BEGIN, END = "<!-- example -->\n", "<!-- end of example -->\n"
-EDITS = (("digit-detection:0.0.1", "digit-detection:0.0.2"), ("title: Digit detection", "title: Digits of a meter"))
+EDITS = (
+    ("digit-detection:0.0.1", "digit-detection:0.0.2"),
+    ("title: Digit detection", "title: Digits of a meter"),
+)
 
 
 def test_the_example_is_real(tmp_path: Path, catalog: Mapping[str, Workflow]) -> None:
