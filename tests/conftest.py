@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The machine may be busy: a slow example is no fault.
+settings.register_profile("corespec", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("corespec")
 
 _ROOT = Path(__file__).parent.parent
 _FOREIGN = ("AICORE_", "AWS_", "GIT_", "TRAINER_")

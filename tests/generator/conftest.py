@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, settings
 
 from generator.catalog import Workflow, load_catalog
 from generator.project import load_project
@@ -20,10 +19,6 @@ from generator.render import render
 from generator.spec.resolve import Resolved, resolve
 
 TESTDATA = Path(__file__).parent / "testdata"
-
-# The machine may be busy: a slow example is no fault.
-settings.register_profile("generator", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("generator")
 
 
 @pytest.fixture(scope="session")

@@ -27,10 +27,10 @@ from reconciler.desired import (
     Onboarding,
     full_name,
 )
+from reconciler.directorystore import DirectoryStore
 from reconciler.events import Emitter
 from reconciler.health import RunBudget
 from reconciler.live import Live
-from reconciler.objectstore import DirectoryStore
 from reconciler.observe import observe
 from reconciler.plan import plan
 from reconciler.plan_model import Plan

@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from generator.spec.operations import Window
@@ -84,7 +84,6 @@ def test_a_window_that_never_opens_has_no_next_time() -> None:
     assert (gate.open, gate.opens) == (False, None)
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(
     st.integers(0, 59),
     st.integers(0, 23),
