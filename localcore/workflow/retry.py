@@ -14,7 +14,8 @@ POLICIES = ("OnFailure", "Always", "OnError", "OnTransientError")
 # The errors of networks and quotas that pass by themselves, by their words.
 _TRANSIENT = re.compile(
     r"exceeded quota|timed? ?out|connection (reset|refused|was closed)|could not connect"
-    r"|temporar(ily|y failure)|too many requests|service unavailable|slow ?down|network is unreachable|broken pipe",
+    r"|temporar(ily|y failure)|too many requests|service unavailable|slow ?down"
+    r"|network is unreachable|broken pipe",
     re.IGNORECASE,
 )
 # Without a limit and without backoff nothing else would hold a container back that fails at once.
