@@ -130,6 +130,7 @@ class DesiredExecution:
     max_parallel: int | None
     depends_on: tuple[str, ...] = ()  #: addresses of executions that must have completed first
     suspend: Suspend | None = None
+    protect: bool = False  #: its runs are never stopped
     on_gpu: bool = False  #: whether its machine has a GPU, whose hours are limited
 
 
@@ -335,6 +336,7 @@ def _execution(
         max_parallel=item.max_parallel,
         depends_on=tuple(f"execution/{item.scenario}/{name}" for name in item.depends_on),
         suspend=item.suspend,
+        protect=item.protect,
         on_gpu=on_gpu,
     )
 

@@ -120,7 +120,10 @@ def plan_runs(desired: Desired, live: Live, configurations: Found, policy: Polic
             )
         )
     stops = tuple(
-        _stop(wanted, run) for wanted in desired.executions for run in states[wanted.address].overdue
+        _stop(wanted, run)
+        for wanted in desired.executions
+        if not wanted.protect
+        for run in states[wanted.address].overdue
     )
     unhealthy = tuple(
         Problem(wanted.address, state.verdict.reason.value, state.verdict.message, _STALLED_REMEDY)

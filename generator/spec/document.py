@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, StrictBool, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from generator.spec.executable import Executable
@@ -63,8 +63,6 @@ class Dataset(SpecModel):
     """Folder in the object store; the fingerprint is appended."""
     description: Text | None = None
     """What the data shows."""
-    protect: StrictBool = False
-    """Never remove its files from the object store."""
 
     @model_validator(mode="after")
     def _known_source(self) -> Dataset:

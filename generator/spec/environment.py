@@ -9,14 +9,13 @@ from pydantic import Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from generator.spec.model import SpecModel
-from generator.spec.operations import Daemon, FileLock, GenericSecret, Lock, Notification, Policy
+from generator.spec.operations import Daemon, Notification, Policy
 from generator.spec.overrides import ScenarioOverrides
 from generator.spec.references import EnvText, SecretReference
 from generator.spec.types import (
     ApplicationName,
     BranchName,
     DockerSecretName,
-    GenericSecretName,
     Image,
     Line,
     ObjectName,
@@ -202,10 +201,6 @@ class Environment(SpecModel):
     """The GitOps repository."""
     policy: Policy = Field(default_factory=Policy)
     """Limits on what one apply may spend."""
-    secrets: Mapping[GenericSecretName, GenericSecret] = Field(default_factory=dict)
-    """Generic secrets of AI Core, for containers."""
-    lock: Lock = Field(default_factory=lambda: FileLock(type="file"))
-    """What keeps a second writer out; absent: a file, which serves one host."""
     daemon: Daemon = Field(default_factory=Daemon)
     """How `corespec reconcile` repeats."""
     notifications: tuple[Notification, ...] = ()

@@ -1,16 +1,15 @@
-"""How an environment is operated: limits on spending, launch windows, locks, the daemon, messages."""
+"""How an environment is operated: limits on spending, launch windows, the daemon, messages."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool, StrictFloat, StrictInt, model_validator
+from pydantic import Field, StrictFloat, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
 from generator.spec.model import SpecModel
 from generator.spec.references import SecretReference
-from generator.spec.types import CronExpression, Duration, LeaseName, Line, RelativePath, TimeZone
+from generator.spec.types import CronExpression, Duration, TimeZone
 
 
 class Window(SpecModel):
@@ -26,15 +25,6 @@ class Window(SpecModel):
     """IANA time zone of `cron`: `Europe/Berlin`."""
 
 
-class Prune(SpecModel):
-    """How much `--prune` may take away in one apply."""
-
-    max_percent: Annotated[StrictInt, Field(ge=1, le=100)] = 20
-    """Most of what we own, in percent."""
-    max_objects: Annotated[StrictInt, Field(ge=1, le=10000)] = 10
-    """Most objects."""
-
-
 class Policy(SpecModel):
     """Limits on what one apply may spend."""
 
@@ -46,49 +36,6 @@ class Policy(SpecModel):
     """Most hours on GPU machines in any 24 hours; runs under way count with what they may still take."""
     windows: tuple[Window, ...] = ()
     """When executions may be started; absent: always. What runs is never stopped by a window."""
-    prune: Prune = Field(default_factory=Prune)
-    """How much `--prune` may take away."""
-
-
-class GenericSecret(SpecModel):
-    """A generic secret of AI Core, for containers."""
-
-    data: Annotated[Mapping[Line, SecretReference], Field(min_length=1)]
-    """Key -> reference to its value."""
-    tenant_wide: StrictBool = False
-    """For the main tenant instead of the resource group."""
-
-
-class FileLock(SpecModel):
-    """One host: a file of the state folder."""
-
-    type: Literal["file"]
-    """Kind of lock."""
-
-
-class S3Lock(SpecModel):
-    """Several hosts: an object in a bucket that knows conditional writes."""
-
-    type: Literal["s3"]
-    """Kind of lock."""
-    object_store: Line
-    """Name of one of the environment's S3 object stores."""
-    path: RelativePath = "corespec/locks"
-    """Folder in it."""
-
-
-class LeaseLock(SpecModel):
-    """A cluster: a Lease of Kubernetes."""
-
-    type: Literal["lease"]
-    """Kind of lock."""
-    namespace: LeaseName
-    """Namespace of the Lease."""
-    name: LeaseName = "corespec"
-    """Name of the Lease."""
-
-
-Lock = Annotated[FileLock | S3Lock | LeaseLock, Field(discriminator="type")]
 
 
 class Webhook(SpecModel):

@@ -119,7 +119,6 @@ class ResolvedDeployment:
     inputs: Mapping[str, DeploymentInput]
     ttl: str | None
     suspend: Suspend | None
-    protect: bool
 
 
 @dataclass(frozen=True)
@@ -306,7 +305,6 @@ def _deployments(linker: Linker) -> list[ResolvedDeployment]:
                 inputs=dict(sorted(spec.inputs.items())),
                 ttl=spec.ttl,
                 suspend=spec.suspend,
-                protect=spec.protect,
             )
         )
     return result

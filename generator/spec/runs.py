@@ -51,7 +51,7 @@ class Execution(SpecModel):
     suspend: Suspend | None = None
     """Start nothing for now."""
     protect: StrictBool = False
-    """Never stop or delete its runs, not even after this block is gone."""
+    """Never stop its runs, not even after their `timeout`."""
 
 
 class BestOf(SpecModel):
@@ -93,5 +93,3 @@ class Deployment(SpecModel):
     """AI Core removes the server after this time: `10m`, `12h`, `7d`; absent: never."""
     suspend: Suspend | None = None
     """Change nothing for now; a server that runs goes on."""
-    protect: StrictBool = False
-    """Never stop or delete it, not even after this block is gone."""

@@ -122,11 +122,6 @@ MountPath = _name(
     "an absolute folder without `.`, `..` or a trailing slash",
 )
 StorageClass = _name(rf"(?=.{{1,253}}$){_WORD}(?:\.{_WORD})*", "the name of a Kubernetes storage class")
-GenericSecretName = _name(
-    r"(?=.{1,252}$)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?",
-    "1 to 252 lower-case letters, digits, dots and hyphens (AI Core generic secret)",
-)
-LeaseName = _name(rf"(?=.{{1,63}}$){_WORD}", "1 to 63 lower-case letters, digits and hyphens (Kubernetes)")
 ExecutionOutput = _name(
     r"[a-z0-9][a-z0-9_-]*(?:\.[\w+-]+)*\.[A-Za-z0-9][\w-]*",
     "`<execution>.<output artifact>`, such as `train.trainedmodel`",

@@ -76,4 +76,4 @@ def test_a_deployment_binds_every_parameter(resolved: Resolved, catalog: Mapping
     assert set(reader.parameters) == set(catalog["model-serving"].parameters)
     assert (reader.parameters["loglevel"], reader.parameters["requesttimeout"]) == ("1", "1m")
     assert reader.inputs["trainedmodels"].best is not None
-    assert (reader.ttl, reader.protect) == ("7d", False)
+    assert reader.ttl == "7d"

@@ -208,6 +208,16 @@ def test_gpu_hours_of_a_day_hold_back_only_runs_on_gpus(tmp_path: Path) -> None:
     assert [action for action, _ in actions(world.plan()).values()] == [Action.LAUNCH]
 
 
+@pytest.mark.parametrize("protect", [False, True])
+def test_a_protected_run_outlives_its_timeout(tmp_path: Path, protect: bool) -> None:
+    timed = execution(configuration(), timeout=timedelta(hours=1))
+    world = World(tmp_path, desired([configuration()], [replace(timed, protect=protect)]))
+    world.apply()
+    world.server.start()
+    world.server.clock.sleep(2 * 3600)
+    assert [action for action, _ in actions(world.plan()).values()] == ([] if protect else [Action.STOP])
+
+
 def test_nothing_is_bound_where_nothing_waits(world: World) -> None:
     want = desired()
     assert bind(want, world.observe()) is want
