@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from reconciler.clock import Clock
 from reconciler.errors import AmbiguousError, ConflictError, TransientError
+from reconciler.observability import METERS
 
 T = TypeVar("T")
 
@@ -26,6 +27,7 @@ def repeat_read(read: Callable[[], T], clock: Clock, delays: Sequence[float] = R
         try:
             return read()
         except TransientError as error:
+            METERS.retries.add()
             clock.sleep(min(error.retry_after or delay, LONGEST_WAIT))
     return read()
 
@@ -42,7 +44,9 @@ def ensure(find: Callable[[], T | None], create: Callable[[], T], clock: Clock) 
         except AmbiguousError:
             if (found := _look(find, clock)) is not None:
                 return found
+            METERS.retries.add()
         except TransientError as error:
+            METERS.retries.add()
             clock.sleep(min(error.retry_after or delay, LONGEST_WAIT))
             if (found := find()) is not None:
                 return found

@@ -13,7 +13,10 @@ Reads ask for the raw bytes and decode them here; writes are sent as they are gi
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 import requests
@@ -39,6 +42,7 @@ from reconciler.errors import (
     ReconcilerError,
     TransientError,
 )
+from reconciler.observability import METERS
 
 _CREDENTIALS_REMEDY = (
     "Check the service key or profile named in the environment's aiCore section: "
@@ -76,14 +80,17 @@ class Transport:
 
         Raises NotFoundError, AuthenticationError, InputRejectedError, TransientError, ApiError.
         """
+        answer = _Answer()
         try:
             content = self._rest.get(
                 path,
                 params=dict(params or {}),
                 return_bytes_content=True,
                 convert_params_to_camel_case=False,
+                hooks={"response": answer},
             )
         except _SDK_ERRORS as error:
+            answer.failed(error)
             raise translate(error, f"GET {path}", self._rest.base_url, write=False) from None
         try:
             return json.loads(content)
@@ -104,13 +111,58 @@ class Transport:
     def _write(
         self, send: Callable[..., Any], call: str, path: str, body: Mapping[str, Any]
     ) -> Mapping[str, Any]:
+        answer = _Answer()
         try:
-            answer = send(path, body=dict(body), convert_body_to_camel_case=False)
+            body_of_answer = send(
+                path, body=dict(body), convert_body_to_camel_case=False, hooks={"response": answer}
+            )
         except _SDK_ERRORS as error:
-            raise translate(error, call, self._rest.base_url, write=True) from None
-        if not isinstance(answer, Mapping):
+            answer.failed(error)
+            failure = translate(error, call, self._rest.base_url, write=True)
+            if isinstance(failure, TransientError):
+                failure.retry_after = answer.retry_after
+            raise failure from None
+        if not isinstance(body_of_answer, Mapping):
             raise AmbiguousError(f"{call}: the answer is not JSON, so its outcome is unknown.")
-        return answer
+        return body_of_answer
+
+
+class _Answer:
+    """Hook of `requests` that sees what the SDK hides: status code and Retry-After of one answer.
+
+    A read that fails again and again is given up by urllib3, which has waited as Retry-After said; its
+    code then stands in the text of the error only.
+    """
+
+    def __init__(self) -> None:
+        self.retry_after: float | None = None
+        self._seen = False
+
+    def __call__(self, response: requests.Response, *_: Any, **__: Any) -> None:
+        self._seen = True
+        METERS.requests.add(str(response.status_code))
+        self.retry_after = seconds_of(response.headers.get("Retry-After"), datetime.now(UTC))
+
+    def failed(self, error: BaseException) -> None:
+        if not self._seen:
+            code = _GIVEN_UP.search(str(error)) if isinstance(error, requests.exceptions.RetryError) else None
+            METERS.requests.add(code[1] if code else "none")
+
+
+_GIVEN_UP = re.compile(r"too many (\d{3}) error responses")
+
+
+def seconds_of(retry_after: str | None, now: datetime) -> float | None:
+    """The seconds that a Retry-After header asks for, as a number or a date; None for anything else."""
+    if retry_after is None:
+        return None
+    if re.fullmatch(r"\s*\d{1,9}\s*", retry_after, flags=re.ASCII):
+        return float(retry_after)
+    try:
+        moment = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())
 
 
 def translate(error: BaseException, call: str, base_url: str, *, write: bool) -> ReconcilerError:

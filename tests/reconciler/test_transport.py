@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -35,7 +35,8 @@ from reconciler.errors import (
     TransientError,
 )
 from reconciler.live import ApplicationStatus
-from reconciler.transport import Transport
+from reconciler.observability import METERS
+from reconciler.transport import Transport, seconds_of
 from tests.reconciler.fake import START, FakeClock
 
 
@@ -116,7 +117,8 @@ def test_keys_pass_unchanged() -> None:
     assert rest.calls[0][1]["params"] == {"$top": "1"}
     rest.outcome = {"id": "1"}
     Transport(rest).post("/lm/x", {"my_key": "v"})
-    assert rest.calls[1][1] == {"body": {"my_key": "v"}, "convert_body_to_camel_case": False}
+    sent = {key: value for key, value in rest.calls[1][1].items() if key != "hooks"}
+    assert sent == {"body": {"my_key": "v"}, "convert_body_to_camel_case": False}
 
 
 def test_an_answer_that_is_not_json() -> None:
@@ -206,3 +208,69 @@ def test_the_status_of_an_application_in_both_spellings(key: str) -> None:
     status = wire.application_status({"syncStatus": "OutOfSync", key: [item]})
     assert status.errors == ("digits: no",)
     assert wire.application_status({}) == ApplicationStatus("Unknown", "Unknown", "", "Unknown", "Unknown")
+
+
+class Answering:
+    """The SDK's rest client at the moment when `requests` calls its hooks; then it raises, or returns {}."""
+
+    base_url = "http://ai.example/v2"
+
+    def __init__(self, status: int, headers: Mapping[str, str], outcome: BaseException | None = None) -> None:
+        self.response = requests.Response()
+        self.response.status_code = status
+        self.response.headers.update(headers)
+        self.outcome = outcome
+
+    def post(self, path: str, *, hooks: Mapping[str, Any], **kwargs: Any) -> Any:
+        hooks["response"](self.response, timeout=1)
+        if self.outcome:
+            raise self.outcome
+        return {}
+
+    patch = get = post
+
+
+def test_a_write_that_comes_too_often_says_when_to_come_again() -> None:
+    """The SDK drops the headers; a hook of `requests` sees them."""
+    busy = Transport(Answering(429, {"Retry-After": "17"}, _server(429)))
+    with pytest.raises(TransientError) as caught:
+        busy.post("/lm/executions", {})
+    assert caught.value.retry_after == 17
+
+
+def test_every_answer_is_counted_by_its_code() -> None:
+    before = {code: METERS.requests.value(code) for code in ("201", "429", "503", "none")}
+    Transport(Answering(201, {})).post("/lm/executions", {})
+    exhausted = requests.exceptions.RetryError("Max retries exceeded (too many 503 error responses)")
+    for rest in (Answering(429, {}, _server(429)), Rest(exhausted), Rest(requests.ConnectionError())):
+        with pytest.raises(TransientError):
+            Transport(rest).post("/lm/executions", {})
+    assert {code: METERS.requests.value(code) - count for code, count in before.items()} == dict.fromkeys(
+        before, 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("120", 120.0),
+        (" 0 ", 0.0),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", 59.0),
+        ("Fri, 31 Dec 1999 23:00:00 GMT", 0.0),
+        ("soon", None),
+        ("-5", None),
+        ("1e9", None),
+        ("٣", None),
+        ("9" * 400, None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_retry_after_is_a_number_or_a_date(header: str | None, seconds: float | None) -> None:
+    assert seconds_of(header, datetime(1999, 12, 31, 23, 59, tzinfo=UTC)) == seconds
+
+
+@given(st.text(max_size=40))
+def test_no_header_breaks_the_call(header: str) -> None:
+    found = seconds_of(header, datetime(2026, 1, 1, tzinfo=UTC))
+    assert found is None or found >= 0
