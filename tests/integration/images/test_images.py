@@ -202,6 +202,24 @@ def test_the_rendered_templates_pass_lint(project: Project) -> None:
     assert found.code == 0, found.out + found.err
 
 
+def test_a_change_of_code_keeps_the_packages(
+    project: Project, built: Mapping[str, Any], packages: Packages, engine: Any
+) -> None:
+    """The engine's own log says so: installing comes from the cache, copying the code does not."""
+    environment = resolve(load_project(project.root, load_catalog()), "test", load_catalog())
+    (target,) = targets(environment, [executable("object-detection-train")])
+    files = context_files(project.root, target.recipe) | wheel_files(packages.wheels)
+    files["trainer/changed.py"] = secrets.token_bytes(16)
+    events: list[ImageEvent] = []
+    reference = f"{project.registry}/changed:1"
+    build_image(engine, reference, files, BuildOptions(dict(packages.arguments)), events.append)
+    steps = {event.step: event.message for event in events if event.kind is ImageEventKind.STEP}
+    cached = {steps[event.step] for event in events if event.kind is ImageEventKind.CACHED}
+    assert [step for step in cached if step.startswith("RUN")] != []
+    assert [step for step in cached if step.startswith("COPY --from=packages")] != []
+    assert "COPY trainer/ ./trainer/" not in cached
+
+
 @pytest.mark.parametrize("workflow", CATALOG)
 def test_an_image_pulled_by_its_digest_prints_its_parameters_as_nobody(
     workflow: str, project: Project, pushed: Mapping[str, str], engine: Any, registries: Registries
@@ -258,24 +276,6 @@ def test_the_bill_of_materials_lists_what_computes(workflow: str, built: Mapping
     parts = {part["name"]: part for part in json.loads(text)["components"]}
     assert {"onnxruntime", "numpy", "bash", "python"} <= parts.keys()
     assert ("torch" in parts) == (CATALOG[workflow].kind == "training")
-
-
-def test_a_change_of_code_keeps_the_packages(
-    project: Project, built: Mapping[str, Any], packages: Packages, engine: Any
-) -> None:
-    """The engine's own log says so: installing comes from the cache, copying the code does not."""
-    environment = resolve(load_project(project.root, load_catalog()), "test", load_catalog())
-    (target,) = targets(environment, [executable("object-detection-train")])
-    files = context_files(project.root, target.recipe) | wheel_files(packages.wheels)
-    files["trainer/changed.py"] = b"# a change of code\n"
-    events: list[ImageEvent] = []
-    reference = f"{project.registry}/changed:1"
-    build_image(engine, reference, files, BuildOptions(dict(packages.arguments)), events.append)
-    steps = {event.step: event.message for event in events if event.kind is ImageEventKind.STEP}
-    cached = {steps[event.step] for event in events if event.kind is ImageEventKind.CACHED}
-    assert [step for step in cached if step.startswith("RUN")] != []
-    assert [step for step in cached if step.startswith("COPY --from=packages")] != []
-    assert "COPY trainer/ ./trainer/" not in cached
 
 
 def test_pushing_locks_the_digest_and_rendering_writes_it(
