@@ -33,7 +33,7 @@ class S3Store:
     way, whichever checksum extensions it knows.
     """
 
-    workers = 8
+    workers = 12
 
     def __init__(
         self,
@@ -77,27 +77,24 @@ class S3Store:
                 content = stream.read(file.size + 1)
         except OSError:
             raise changed(file) from None
-        digest = hashlib.sha256(content)
-        if digest.hexdigest() != file.sha256:
+        checksum = hashlib.sha256(content)
+        if checksum.hexdigest() != file.sha256:
             raise changed(file)
-        arrived(len(content), sent=self._put(key, content, file, digest.digest()))
+        arrived(len(content), sent=self._put(key, content, file, checksum.digest()))
 
     def _put(self, key: str, content: bytes, file: DatasetFile, digest: bytes) -> bool:
         """Write where nothing lies, or over what has another content; False when it is there already."""
+        headers = {
+            "x-amz-meta-sha256": file.sha256,
+            "x-amz-checksum-sha256": base64.b64encode(digest).decode(),
+        }
 
         def write(condition: dict[str, str]) -> None:
-            self.bucket.client.put_object(
-                Bucket=self.bucket.name,
-                Key=self.bucket.key(key),
-                Body=content,
-                Metadata={"sha256": file.sha256},
-                ChecksumSHA256=base64.b64encode(digest).decode(),
-                **condition,  # type: ignore[arg-type]
-            )
+            self.bucket.put(self.bucket.key(key), content, headers | condition, file.sha256)
 
         def attempt() -> bool:
             try:
-                write({"IfNoneMatch": "*"})
+                write({"If-None-Match": "*"})
             except ClientError as error:
                 if code(error) not in PRESENT:
                     raise

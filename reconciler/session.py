@@ -27,6 +27,7 @@ from reconciler.plan import plan, unpublished
 from reconciler.plan_model import Action, Plan, Problem, StageName, counted
 from reconciler.runs import executions_of
 from reconciler.status import Status, executions_shown, status
+from reconciler.steward import Nobody, Steward
 from reconciler.watch import ENDED, POLL_SECONDS, Progress, watch
 from reconciler.workbench import WORK, Bench, set_up
 
@@ -92,6 +93,7 @@ class Session:
         self._catalog = tuple(catalog)
         self._clock = clock or SystemClock()
         self._lock_folder = lock_folder
+        self.steward: Steward = Nobody()  #: the daemon puts itself here
 
     def view(self, *, max_launches: int | None = None) -> View:
         """Read everything and plan; the datasets that would be uploaded are checked first."""
@@ -334,9 +336,10 @@ class _Rounds:
                 git=git,
                 clock=self._clock,
                 sync_timeout=timedelta(seconds=self._options.sync_timeout),
-                guard=lock.check,
+                guard=_guard(lock, session.steward),
             )
-            outcome = apply(view.plan, bench.desired, view.live, aicore, workplace, self._emit)
+            part = session.steward.shorten(view.plan)
+            outcome = apply(part, bench.desired, view.live, aicore, workplace, self._emit)
         self._applied += outcome.applied
         return view, outcome
 
@@ -377,6 +380,14 @@ def open_session(
 ) -> Session:
     """A session on one environment (name) of the project in `root`; `catalog`: folders of own workflows."""
     return Session(root, environment, catalog, clock=clock)
+
+
+def _guard(lock: FileLock, steward: Steward) -> Callable[[], None]:
+    def guard() -> None:
+        lock.check()
+        steward.check()
+
+    return guard
 
 
 def _unregistered(made: Plan) -> frozenset[str]:

@@ -27,6 +27,7 @@ MIN_HIDDEN = 4
 
 _STEP = re.compile(r"Step (\d+)/(\d+) : (.*)", re.DOTALL)
 _CACHED = "---> Using cache"
+_BAR = "━"  # of pip: without a terminal it comes when all is over
 _ABOUT_LAYERS = re.compile(r"---> |Removing intermediate container |Successfully (?:built|tagged) ")
 _NETWORK = (
     r"Temporary failure in name resolution|no such host|timed out|Connection (?:refused|reset|aborted)|"
@@ -172,7 +173,7 @@ class BuildLog:
 
     def _take(self, text: str) -> None:
         text = self._hide(text.rpartition("\r")[2].rstrip())  # a progress bar draws over itself
-        if not text:
+        if not text or text.lstrip().startswith(_BAR):
             return
         self._last.append(text)
         if step := _STEP.fullmatch(text):

@@ -232,5 +232,6 @@ def _placed(text: str, name: str, drafts: Sequence[Draft], remote: str | None) -
     everywhere = all(draft.executable.get("imagePullSecret") for draft in drafts)
     if image is None or not everywhere or not folder:
         return re.sub(r"^docker:\n(?: .*\n)+", "", text, flags=re.MULTILINE)
-    text = re.sub(r"^  registry: .*$", f"  registry: {image['host']}/{folder}", text, flags=re.MULTILINE)
-    return re.sub(r"^  secret: .*$", f"  secret: {scalar(secret)}", text, flags=re.MULTILINE)
+    registry = f"  registry: {image['host']}/{folder}"
+    text = re.sub(r"^  registry: .*$", lambda _: registry, text, flags=re.MULTILINE)
+    return re.sub(r"^  secret: .*$", lambda _: f"  secret: {scalar(secret)}", text, flags=re.MULTILINE)

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from generator.catalog import Workflow
 from generator.errors import InputError
+from generator.importing.embedded import embedded_image, embedded_machine, embedded_secret
 from generator.importing.facts import INSTANCE, PLAN, Facts, listed
 from generator.importing.identity import Identity
-from generator.importing.own import embedded_image, embedded_machine, embedded_secret
 from generator.render import build_template
 from generator.spec.document import Scenario
 from generator.spec.environment import BaseImages
@@ -103,7 +103,7 @@ def misfits(facts: Facts, workflow: Workflow) -> list[str]:
         found += [
             f"{side} `{name}` is a {port.kind} there and a {here[name].kind} here"
             for name, port in there.items()
-            if name in here and port.kind not in {None, here[name].kind}
+            if name in here and port.kind not in (None, here[name].kind)
         ]
     return found
 

@@ -28,8 +28,8 @@ _TEXT_REASON = "AI Core takes texts only"
 def mended(document: Mapping[str, Any], account: Account) -> dict[str, Any]:
     """A copy of a template with everything spelled as AI Core wants it."""
     result = _plain(copy.deepcopy(document), account)
-    facts = Facts(result)
     _names(result, account)
+    facts = Facts(result)
     if facts.serving:
         _serving(result, account)
     else:
@@ -82,7 +82,8 @@ def _unspelled(value: Any) -> Any:
 def _names(document: dict[str, Any], account: Account) -> None:
     """Names for people are mandatory; the id stands for one that is missing."""
     metadata = document["metadata"]
-    labels, annotations = metadata.setdefault("labels", {}), metadata.setdefault("annotations", {})
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    metadata |= {"labels": labels, "annotations": annotations}
     fallbacks = {
         "scenarios.ai.sap.com/name": labels.get("scenarios.ai.sap.com/id"),
         "executables.ai.sap.com/name": metadata.get("name"),
@@ -170,6 +171,8 @@ def _commands(facts: Facts, account: Account) -> None:
 def _serving(document: dict[str, Any], account: Account) -> None:
     """The texts of a ServingTemplate, one line at a time: what AI Core fills in is no YAML yet."""
     template = document["spec"]["template"]
+    if isinstance(template.get("metadata"), dict):
+        template["metadata"] = {key: text for key, text in template["metadata"].items() if text is not None}
     for holder, key in (
         (template.get("metadata") or {}, "annotations"),
         (template.get("metadata") or {}, "labels"),

@@ -7,15 +7,21 @@ Jinja would take for its own is put between `raw` and `endraw`.
 from __future__ import annotations
 
 import copy
-import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from generator.emit import emit
+from generator.importing.embedded import (
+    IMAGE_LINE,
+    MACHINE_LINE,
+    embedded_image,
+    embedded_machine,
+    secret_line,
+)
 from generator.importing.facts import ARTIFACTS, INSTANCE, PLAN, Facts, Port, containers, machine_of
 from generator.importing.identity import ANNOTATIONS, OWN_PREFIX, SCENARIO, VERSION, misfit
 from generator.importing.model import Account, OwnWorkflow
+from generator.importing.places import Places, blanks_of
 from generator.spec.findings import Findings
 from generator.spec.model import API_VERSION
 from generator.spec.parameters import Parameter, UnfitValueError, canonical
@@ -23,11 +29,6 @@ from generator.spec.types import KNOWN_PLANS, DockerSecretName, ParameterName, T
 
 TEMPLATE = "template.yaml.j2"
 _ID, _IMAGE, _SECRET = "<< executable.id >>", "<< executable.image >>", "<< executable.image_pull_secret >>"
-_JINJA = re.compile(r"<[<%#]")
-_TOKEN = "importedxplacex"  # noqa: S105 - no secret: a word that stands for a place
-_EMBEDDED_IMAGE = re.compile(r"""^(\s*(?:- +)?image: +)(["']?)([^"'\s#]+)\2\s*$""")
-_EMBEDDED_PLAN = re.compile(rf"""^\s*["']?(?:{re.escape(PLAN)}|{re.escape(INSTANCE)})["']?\s*:""")
-_EMBEDDED_SECRET = re.compile(r"""^(\s*- +name: +)(["']?)([^"'\s#]+)\2\s*$""")
 _LOOP = "<% for key, value in {pairs} %>"
 _ANNOTATION_PAIRS = 'annotations if not key.startswith("artifacts.ai.sap.com/")'
 
@@ -116,7 +117,7 @@ def _unfit(name: str, entry: Mapping[str, Any]) -> str | None:
 
 def _template(facts: Facts, findings: Findings) -> str:
     document = copy.deepcopy(dict(facts.document))
-    places = _Places()
+    places = Places()
     metadata = document["metadata"]
     metadata["name"] = places.inline(_ID)
     metadata["labels"] = places.block(_pairs("labels"), _rest(metadata["labels"], _is_label))
@@ -145,7 +146,7 @@ def _pairs(pairs: str) -> list[str]:
     return [_LOOP.format(pairs=pairs), "  << key >>: << value >>", "<% endfor %>"]
 
 
-def _machines(document: dict[str, Any], facts: Facts, places: _Places) -> None:
+def _machines(document: dict[str, Any], facts: Facts, places: Places) -> None:
     """The image and the machine of most containers; those of other containers stay."""
     for index, template in facts.runners:
         target = document["spec"]["templates"][index]
@@ -166,7 +167,7 @@ def is_decidable(machine: tuple[str, str] | None) -> bool:
     )
 
 
-def _with_secrets(spec: dict[str, Any], facts: Facts, places: _Places) -> dict[str, Any]:
+def _with_secrets(spec: dict[str, Any], facts: Facts, places: Places) -> dict[str, Any]:
     """The pull secret of the spec first, further ones behind it; one that no spec can name stays."""
     if facts.pull_secrets and misfit(DockerSecretName, facts.pull_secrets[0]):
         return spec
@@ -180,143 +181,39 @@ def _with_secrets(spec: dict[str, Any], facts: Facts, places: _Places) -> dict[s
     return {"imagePullSecrets": places.block(whole, None), **rest}
 
 
-def _embed(template: dict[str, Any], places: _Places, findings: Findings) -> None:
+def _embed(template: dict[str, Any], places: Places, findings: Findings) -> None:
     """The three texts of a ServingTemplate, with the same places in them."""
     metadata = template["metadata"]
     if isinstance(metadata.get("annotations"), str):
-        metadata["annotations"] = places.text(metadata["annotations"].rstrip("\n").split("\n"))
-    labels = metadata["labels"].rstrip("\n").split("\n")
-    kept = [line for line in labels if line and not _EMBEDDED_PLAN.match(line)]
-    first = next((line for line in labels if line.strip()), "")
-    loop = _LOOP.format(pairs="machine_labels"), f"{_blanks(first)}<< key >>: << value >>", "<% endfor %>"
-    metadata["labels"] = places.text(kept, before=loop)
-    lines = template["spec"].rstrip("\n").split("\n")
-    image = embedded_image(template["spec"])
-    if image is None or len(kept) == len([line for line in labels if line]):
+        metadata["annotations"] = places.text(_lines(metadata["annotations"]))
+    image, machine = embedded_image(template["spec"]), embedded_machine(metadata["labels"])
+    if image is None or machine is None:
         message = "write `image:` and the resource plan on lines of their own, so that a spec can decide them"
         findings.add(("spec", "template"), "cannot-import", message)
         return
-    secret = embedded_secret(template["spec"])
+    metadata["labels"] = _machine_text(_lines(metadata["labels"]), machine, places)
+    lines = _lines(template["spec"])
+    held = secret_line(lines)
+    if held and misfit(DockerSecretName, held[2]) is None:
+        expression = f'<< executable.image_pull_secret or "{held[2]}" >>'
+        lines[held[0]] = places.inside(held[1], expression)
     for index, line in enumerate(lines):
-        found = _EMBEDDED_IMAGE.match(line)
+        found = IMAGE_LINE.match(line)
         if found and found[3] == image:
             lines[index] = places.inside(found[1], _IMAGE)
-        held = _EMBEDDED_SECRET.match(line)
-        if held and secret and held[3] == secret and _after_secrets(lines, index):
-            lines[index] = places.inside(held[1], f"<< executable.image_pull_secret or {_quoted(secret)} >>")
     template["spec"] = places.text(lines)
 
 
-def embedded_image(text: str) -> str | None:
-    """The image of a ServingTemplate's text: the first one on a line of its own."""
-    found = (_EMBEDDED_IMAGE.match(line) for line in text.split("\n"))
-    return next((item[3] for item in found if item), None)
+def _machine_text(lines: list[str], machine: tuple[str, str], places: Places) -> str:
+    if not is_decidable(machine):
+        return places.text(lines)
+    loop = (
+        _LOOP.format(pairs="machine_labels"),
+        f"{blanks_of(lines[0])}<< key >>: << value >>",
+        "<% endfor %>",
+    )
+    return places.text([line for line in lines if not MACHINE_LINE.match(line)], before=loop)
 
 
-def embedded_secret(text: str) -> str | None:
-    """The first pull secret of a ServingTemplate's text."""
-    lines = text.split("\n")
-    for index, line in enumerate(lines):
-        found = _EMBEDDED_SECRET.match(line)
-        if found and _after_secrets(lines, index):
-            return found[3]
-    return None
-
-
-def embedded_machine(text: str) -> tuple[str, str] | None:
-    """The machine label (key, value) of a ServingTemplate's text."""
-    for line in text.split("\n"):
-        if _EMBEDDED_PLAN.match(line):
-            key, _, value = line.partition(":")
-            return key.strip().strip("\"'"), value.strip().strip("\"'")
-    return None
-
-
-def _after_secrets(lines: list[str], index: int) -> bool:
-    return index > 0 and lines[index - 1].strip() == "imagePullSecrets:"
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-class _Places:
-    """Words that stand for a place while the rest is written as YAML."""
-
-    def __init__(self) -> None:
-        self._inline: dict[str, str] = {}
-        self._blocks: dict[str, tuple[list[str], Any]] = {}
-        self._texts: dict[str, list[str]] = {}
-
-    def inline(self, expression: str) -> str:
-        """A place for one value."""
-        word = self._word()
-        self._inline[word] = expression
-        return word
-
-    def block(self, lines: list[str], rest: Any) -> str:
-        """A place for lines that stand below a key (`KEY:` for the key itself), and for data behind them."""
-        word = self._word()
-        self._blocks[word] = (lines, rest)
-        return word
-
-    def inside(self, head: str, expression: str) -> str:
-        """A line of a text that ends in a place."""
-        return head + self.inline(expression)
-
-    def text(self, lines: Sequence[str], before: Sequence[str] = ()) -> str:
-        """A place for a text of several lines; `before` are lines of Jinja that stand first."""
-        word = self._word()
-        self._texts[word] = [*(f"\0{line}" for line in before), *lines]
-        return word
-
-    def filled(self, line: str) -> list[str]:
-        """A line of YAML as lines of the template."""
-        head, _, word = line.rpartition(" ")
-        blanks = _blanks(line)
-        if word in self._texts:
-            inner = (self._text_line(item, blanks) for item in self._texts[word])
-            return [*self._escaped(f"{head} |"), *inner]
-        if word in self._blocks:
-            return self._block(blanks, head.strip(), *self._blocks[word])
-        if word in self._inline:
-            return [f"{head} {self._inline[word]}"]
-        return self._escaped(line)
-
-    def _block(self, blanks: str, key: str, lines: list[str], rest: Any) -> list[str]:
-        own_key = "KEY:" in lines
-        result = [] if own_key else [f"{blanks}{key}"]
-        for line in lines:
-            is_statement = line.startswith("<%")
-            result.append(
-                line if is_statement else f"{blanks}{key if line == 'KEY:' else f'  {line.strip()}'}"
-            )
-        behind = emit(rest).rstrip("\n").split("\n") if rest else []
-        return [*result, *(item for line in behind for item in self._escaped(f"{blanks}  {line}"))]
-
-    def _text_line(self, line: str, blanks: str) -> str:
-        if line.startswith("\0"):
-            statement = line[1:]
-            return statement if statement.startswith("<%") else f"{blanks}  {statement}"
-        head, _, word = line.rpartition(" ")
-        if word in self._inline:
-            return f"{blanks}  {head} {self._inline[word]}"
-        return self._escaped(f"{blanks}  {line}".rstrip())[0]
-
-    def _escaped(self, line: str) -> list[str]:
-        if not _JINJA.search(line):
-            return [line]
-        return [f"{_blanks(line)}<%+ raw %>{line.lstrip(' ')}<% endraw +%>"]
-
-    def _word(self) -> str:
-        return f"{_TOKEN}{len(self._inline) + len(self._blocks) + len(self._texts)}x"
-
-
-def _blanks(line: str) -> str:
-    return line[: len(line) - len(line.lstrip(" "))]
-
-
-def holds_reserved_words(document: Mapping[str, Any]) -> bool:
-    """Whether a template holds words that would be mistaken for places or for the end of raw text."""
-    text = json.dumps(document)
-    return _TOKEN in text or bool(re.search(r"<%[-+]?\s*endraw", text))
+def _lines(text: str) -> list[str]:
+    return [line for line in text.rstrip("\n").split("\n") if line]

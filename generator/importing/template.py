@@ -12,23 +12,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from generator.catalog import Workflow
+from generator.diff.parse import parse_text
 from generator.errors import Diagnostic, InputError
 from generator.importing.builtin import misfits, own_trainer, placed, rendered_from
-from generator.importing.facts import ARTIFACTS, Facts, Port, containers
+from generator.importing.embedded import embedded_image, embedded_secret
+from generator.importing.facts import ARTIFACTS, INSTANCE, PLAN, Facts, Port, containers
 from generator.importing.identity import Identity, IdentityReader
 from generator.importing.mend import DEFAULT_PLAN, mended
 from generator.importing.model import Account, Draft, Foreign
 from generator.importing.oldpackage import chosen, guess_workflow, old_default
-from generator.importing.own import (
-    embedded_image,
-    embedded_secret,
-    holds_reserved_words,
-    is_decidable,
-    own_workflow,
-)
+from generator.importing.own import is_decidable, own_workflow
+from generator.importing.places import holds_reserved_words
 from generator.lint import errors, lint
 from generator.spec.findings import Findings
 from generator.spec.parameters import UnfitValueError, canonical
+from generator.spec.reader import Path
 from generator.spec.types import DockerSecretName
 from generator.suggest import did_you_mean
 
@@ -41,12 +39,10 @@ def read_template(
     source: Foreign, catalog: Mapping[str, Workflow], workflow: str | None = None, name: str | None = None
 ) -> Draft:
     """What a template asks for. Raises InputError with every finding."""
-    shape = [item for item in lint(source.data, source.path, source.positions) if item.code in _SHAPE]
-    if errors(shape):
-        raise InputError(errors(shape))
     account, findings = Account(source.path), source.findings()
-    if not isinstance(source.data.get("metadata"), dict):
-        findings.add(("metadata",), "template-schema", "a template has `metadata` with its name and labels")
+    shape = [item for item in lint(source.data, source.path, source.positions) if item.code in _SHAPE]
+    findings.items += errors(shape) or _metadata(source)
+    if findings.items:
         raise InputError(findings.items)
     document = mended(source.data, account)
     identity = IdentityReader(findings, account, ("metadata",)).read(document["metadata"], name)
@@ -57,6 +53,22 @@ def read_template(
     if workflow is not None:
         return reader.moved(workflow, catalog)
     return reader.kept(catalog)
+
+
+def _metadata(source: Foreign) -> list[Diagnostic]:
+    """What the metadata must be before anything can be said of it."""
+    findings, metadata = source.findings(), source.data.get("metadata")
+    if not isinstance(metadata, dict):
+        findings.add(("metadata",), "template-schema", "a template has `metadata` with its name and labels")
+        return findings.items
+    for key in ("labels", "annotations"):
+        section = metadata.get(key)
+        if section is not None and not isinstance(section, dict):
+            findings.add(("metadata", key), "wrong-type", "must be a mapping (`key: value` lines)")
+        for word, value in section.items() if isinstance(section, dict) else ():
+            if isinstance(value, dict | list):
+                findings.add(("metadata", key, word), "wrong-type", "must be text")
+    return findings.items
 
 
 def _placeholders(facts: Facts, reader: IdentityReader) -> None:
@@ -103,9 +115,7 @@ class _Template:
         name = self._workflow_name(catalog)
         executable = {"workflow": name, **self._placed(), **self.identity.executable}
         description = str(self.identity.executable.get("description", ""))
-        if holds_reserved_words(self.document):
-            self.findings.add((), "cannot-import", "the template holds `<% endraw`, which Jinja would take")
-            self._raise()
+        self._refuse_texts()
         own = own_workflow(name, self.document, description, self.findings, self.account)
         self._artifacts()
         self._rest()
@@ -127,6 +137,7 @@ class _Template:
         parameters = self._chosen(workflow)
         self._raise()
         executable = {"workflow": word, **self._placed(), **self.identity.executable}
+        self._raise()
         self._artifacts({**workflow.inputs, **workflow.outputs})
         self._program(workflow, parameters)
         inputs = {port: "pictures" if port == "datain" else port for port in workflow.inputs}
@@ -165,6 +176,19 @@ class _Template:
         self.findings.items += faults
         self._raise()
 
+    def _refuse_texts(self) -> None:
+        """Texts that no folder of one's own can hold."""
+        if holds_reserved_words(self.document):
+            self.findings.add((), "cannot-import", "the template holds `<% endraw`, which Jinja would take")
+        inner = self.facts.spec["template"] if self.facts.serving else {}
+        texts: dict[Path, object] = {("spec",): inner.get("spec")}
+        texts |= {("metadata", key): text for key, text in (inner.get("metadata") or {}).items()}
+        for where, text in texts.items():
+            if isinstance(text, str) and parse_text(text) is None:
+                message = "the text is no YAML before AI Core fills it; put each `{{…}}` into quotes"
+                self.findings.add(("spec", "template", *where), "cannot-import", message)
+        self._raise()
+
     def _raise(self) -> None:
         if self.findings.items:
             raise InputError(self.findings.items)
@@ -178,15 +202,15 @@ class _Template:
             reader = IdentityReader(self.findings, self.account)
             reader.checked(secret, DockerSecretName, ("spec", "imagePullSecrets"))
             self.account.carried("imagePullSecret", secret)
-        machine = next(
-            ((key, fields[key]) for key in ("resourcePlan", "instanceType") if key in fields), None
-        )
-        if machine is None or (not self.facts.serving and not is_decidable(self.facts.machine)):
-            fields.pop("resourcePlan", None)
-            fields.pop("instanceType", None)
+        plan, instance = fields.get("resourcePlan"), fields.get("instanceType")
+        machine = (PLAN, plan) if plan else (INSTANCE, instance) if instance else None
+        if machine is None or not is_decidable(machine):
+            kept = {
+                key: value for key, value in fields.items() if key not in {"resourcePlan", "instanceType"}
+            }
             reason = "the template itself chooses; the spec's word has no effect"
             self.account.changed("machine", "", DEFAULT_PLAN, reason)
-            return {**fields, "resourcePlan": DEFAULT_PLAN}
+            return {**kept, "resourcePlan": DEFAULT_PLAN}
         self.account.carried("machine", str(machine[1]))
         return fields
 

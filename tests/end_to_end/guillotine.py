@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from multiprocessing.connection import wait
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,6 +28,10 @@ KILLED = -signal.SIGKILL
 #: One clean process that has loaded everything once; each client is forked from it.
 _SPAWN = multiprocessing.get_context("forkserver")
 _SPAWN.set_forkserver_preload(["corespec.verbs.apply", "corespec.verbs.publish", "hera.workflows.models"])
+
+
+#: Starting a process looks at all others, and may take an exit code from under the thread that joins one.
+_STARTING = threading.Lock()
 
 
 class Guillotine:
@@ -59,12 +64,15 @@ class Guillotine:
         """
         start = _SPAWN.Event()
         process = _SPAWN.Process(target=_client, args=(list(arguments), dict(os.environ), start))
-        process.start()
+        with _STARTING:
+            process.start()
         with self._gate:
             self._victim, self._left = (process.pid, spare) if spare is not None else (None, 0)
             self.passed = 0
         start.set()
-        process.join()
+        wait([process.sentinel])
+        with _STARTING:
+            process.join()
         code = process.exitcode
         assert code is not None
         return code

@@ -31,7 +31,7 @@ BUILD_OK: list[Mapping[str, Any]] = [
     {"stream": "\n"},
     {"stream": " ---> Running in 1f2d3c4b5a69\n"},
     {"stream": "hel"},
-    {"stream": "lo\n10%\r 100%\n"},
+    {"stream": "lo\n10%\r 100%\n   ━━━━━━━━━━ 8.3/8.3 kB 12.0 MB/s eta 0:00:00\n"},
     {"stream": "Removing intermediate container 1f2d3c4b5a69\n"},
     {"stream": " ---> d497a8fb7b37\n"},
     {"aux": {"ID": IMAGE_ID}},

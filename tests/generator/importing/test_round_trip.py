@@ -20,7 +20,7 @@ from generator.spec.resolve import resolve
 from tests.generator.importing.moving import template
 from tests.properties.specs import CATALOG, Drawn, projects
 
-EXAMPLES = 6
+EXAMPLES = 3
 # Shrinking a whole project takes minutes; the first counterexample says enough.
 FAST = (Phase.explicit, Phase.reuse, Phase.generate)
 
@@ -73,7 +73,7 @@ WORDS = st.text(
 )
 
 
-@settings(max_examples=40, phases=FAST)
+@settings(max_examples=15, phases=FAST)
 @given(script=WORDS.filter(lambda text: text.strip() and "{{" not in text), value=WORDS, label=WORDS)
 def test_text_of_any_kind_survives_in_a_folder_of_one_s_own(script: str, value: str, label: str) -> None:
     """Scripts, values and descriptions that look like Jinja or YAML arrive as they were."""

@@ -41,7 +41,7 @@ def test_the_smallest_template_by_hand(root: Path, write: Write) -> None:
     assert differences(root, GREETING, "first-greeting") == [
         'metadata.labels["ai.sap.com/version"]',
         "spec.templates.say.container.args[0]",
-        "spec.templates.say.container.command",
+        "spec.templates.say.container.command[0]",
         "spec.templates.say.metadata",
     ]
     assert reasons(result) == [
@@ -285,3 +285,21 @@ IN_BRACES = """\
 def test_a_server_whose_text_cannot_be_edited_by_line_is_refused(root: Path, write: Write, text: str) -> None:
     """Image and machine must stand on lines of their own, so that a spec can decide them."""
     assert refused(root, write("server.yaml", text)) == ["cannot-import"]
+
+
+def test_a_text_that_is_no_yaml_yet_is_refused_with_the_remedy(root: Path, write: Write) -> None:
+    """AI Core would fill it first; what reads rendered templates could not."""
+    text = SERVER.replace("minReplicas: 1", "minReplicas: {{inputs.parameters.greeting}}")
+    with pytest.raises(
+        InputError, match=r"cannot-import: spec\.template\.spec: .*put each `{{…}}` into quotes"
+    ):
+        import_files(root, [write("server.yaml", text)])
+
+
+def test_a_machine_that_a_parameter_of_a_server_chooses_stays(root: Path, write: Write) -> None:
+    text = SERVER.replace("resourcePlan: infer.s", 'resourcePlan: "{{inputs.parameters.greeting}}"')
+    result = imported(root, write("prices.yaml", PRICES), write("server.yaml", text))
+    labels = template(root, "prices-server")["spec"]["template"]["metadata"]["labels"]
+    assert yaml.safe_load(labels)["ai.sap.com/resourcePlan"] == "{{inputs.parameters.greeting}}"
+    rows = [row.after for row in result.rows if row.subject == "machine" and row.outcome.value == "changed"]
+    assert rows == ["starter"]

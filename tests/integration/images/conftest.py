@@ -92,6 +92,8 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
         for name in ("index-url", "extra-index-url")
         if (value := " ".join(word for word in settings.get(name, []) if word.startswith("http")))
     }
+    if "TORCH_INDEX_URL" in os.environ:
+        arguments["TORCH_INDEX_URL"] = os.environ["TORCH_INDEX_URL"]
     (torch,) = [pin for pin in parse_lock((FOLDER / "training-cpu.txt").read_text()) if pin.name == "torch"]
     places = [Path(word.removeprefix("file://")) for word in settings.get("find-links", [])]
     found = [
