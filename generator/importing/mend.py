@@ -142,7 +142,7 @@ def _images(facts: Facts, account: Account) -> None:
     for _, template in facts.runners:
         for _, container in containers(template):
             image = container.get("image")
-            if isinstance(image, str) and image and "{{" not in image and not has_host(image):
+            if isinstance(image, str) and image and _lacks_host(image):
                 container["image"] = complete(image)
                 _host_added(image, account)
 
@@ -171,33 +171,33 @@ def _commands(facts: Facts, account: Account) -> None:
 def _serving(document: dict[str, Any], account: Account) -> None:
     """The texts of a ServingTemplate, one line at a time: what AI Core fills in is no YAML yet."""
     template = document["spec"]["template"]
-    if isinstance(template.get("metadata"), dict):
-        template["metadata"] = {key: text for key, text in template["metadata"].items() if text is not None}
-    for holder, key in (
-        (template.get("metadata") or {}, "annotations"),
-        (template.get("metadata") or {}, "labels"),
-    ):
-        if isinstance(holder.get(key), str):
-            holder[key] = _lines(holder[key])
+    metadata = {key: text for key, text in (template.get("metadata") or {}).items() if text is not None}
+    template["metadata"] = {
+        key: _lines(text) if isinstance(text, str) else text for key, text in metadata.items()
+    }
+    labels = template["metadata"].get("labels") or ""
+    if PLAN not in labels and INSTANCE not in labels:
+        template["metadata"]["labels"] = f"{PLAN}: {DEFAULT_PLAN}\n{labels}"
+        account.changed("machine", "", DEFAULT_PLAN, "AI Core wants a resource plan or instance type")
     text = _lines(template["spec"])
     for image in dict.fromkeys(found[2] for found in _IMAGE_LINE.findall(text)):
-        if "{{" not in image and not has_host(image):
-            text = _IMAGE_LINE.sub(lambda line, old=image: _hosted(line, old), text)  # type: ignore[misc]
+        if _lacks_host(image):
             _host_added(image, account)
+    text = _IMAGE_LINE.sub(_hosted, text)
     if _OLD_CONTAINER.search(text):
         text = _OLD_CONTAINER.sub(r"\1kserve-container", text)
         reason = "KServe's name for it since 0.7"
         account.changed("container name", "kfserving-container", "kserve-container", reason)
-    metadata = template.setdefault("metadata", {})
-    labels = metadata.get("labels") or ""
-    if PLAN not in labels and INSTANCE not in labels:
-        metadata["labels"] = f"{PLAN}: {DEFAULT_PLAN}\n{labels}"
-        account.changed("machine", "", DEFAULT_PLAN, "AI Core wants a resource plan or instance type")
     template["spec"] = text
 
 
-def _hosted(line: re.Match[str], image: str) -> str:
-    return f"{line[1]}{line[2]}{complete(image)}{line[2]}" if line[3] == image else line[0]
+def _lacks_host(image: str) -> bool:
+    return "{{" not in image and not has_host(image)
+
+
+def _hosted(line: re.Match[str]) -> str:
+    image = complete(line[3]) if _lacks_host(line[3]) else line[3]
+    return f"{line[1]}{line[2]}{image}{line[2]}"
 
 
 def _lines(text: str) -> str:
