@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -84,17 +85,17 @@ class BatchRun:
             logger.info("going on after %d pictures that are done", before)
         done = before
         sources = journal.remaining(pictures(self.datain, self.parameters.image_types))
-        for batch in process(
-            self.model,
-            sources,
-            batch_size=self.batch_size,
-            workers=usable_cores(),
-            keep=self.parameters.draw_boxes,
-        ):
-            journal.append(list(self._records(batch, done)))
-            done += len(batch)
-            self._tell(done, before, total)
-        journal.close()
+        with contextlib.closing(journal):
+            for batch in process(
+                self.model,
+                sources,
+                batch_size=self.batch_size,
+                workers=usable_cores(),
+                keep=self.parameters.draw_boxes,
+            ):
+                journal.append(list(self._records(batch, done)))
+                done += len(batch)
+                self._tell(done, before, total)
         tally = write_tables(self.model.card.task, journal.records(), self.results)
         self._finish(tally, done - before)
 
