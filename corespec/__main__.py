@@ -88,13 +88,13 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     everything = "_CORESPEC_COMPLETE" in os.environ
     for verb, summary in VERBS.items():
         if everything or verb == wanted:
-            _register(app, verb, summary, import_module(_module(verb)))
+            _register(app, verb, summary, import_module(module_of(verb)))
         else:
             app.command(verb, help=summary)(_unloaded)
     return app
 
 
-def _module(verb: str) -> str:
+def module_of(verb: str) -> str:
     """The module of a verb; Python keeps some words for itself."""
     return f"corespec.verbs.{verb}{'_' if iskeyword(verb) else ''}"
 
