@@ -98,13 +98,21 @@ def _tidy(document: dict[str, Any]) -> dict[str, Any]:
     if document["kind"] != "ServingTemplate":
         return document
     template = document["spec"]["template"]
-    metadata = {key: _rewritten(text) for key, text in template.get("metadata", {}).items()}
-    tidied = {**template, "metadata": metadata, "spec": _rewritten(template["spec"])}
+    tidied = {**template, "spec": _rewritten(template["spec"])}
+    if isinstance(template.get("metadata"), dict):
+        tidied["metadata"] = {key: _rewritten(text) for key, text in template["metadata"].items()}
     return {**document, "spec": {**document["spec"], "template": tidied}}
 
 
-def _rewritten(text: str) -> str:
-    return emit(mold.read(text))
+def _rewritten(text: Any) -> Any:
+    """The same text in our spelling; one that is YAML only after AI Core has filled it stays as it is."""
+    if not isinstance(text, str):
+        return text
+    try:
+        content = mold.read(text)
+    except yaml.YAMLError:
+        return text
+    return emit(content) if isinstance(content, dict) else text
 
 
 def _manifest(resolved: Resolved, files: Mapping[str, bytes], fingerprints: Mapping[str, str]) -> bytes:

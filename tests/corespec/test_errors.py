@@ -52,6 +52,7 @@ def test_diagnostics_are_told_one_by_one_to_people_and_as_fields_to_programs() -
         "column": 7,
         "code": "wrong-type",
         "message": "must be a whole number",
+        "severity": "error",
     }
 
 
