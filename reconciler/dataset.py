@@ -72,13 +72,19 @@ def manifest(source: Path, cache: Path | None = None, clock: Clock | None = None
     if problems:
         raise _unusable(source, problems)
     hashed = [result for result in results if not isinstance(result, str)]
-    if cache_file is not None:
-        newest = (clock or SystemClock()).now().timestamp() - RACY_SECONDS
-        keep = {path: entry for path, entry in hashed if entry[1] / 1e9 < newest}
-        if keep != remembered:
-            write_atomically(cache_file, json.dumps({"version": _CACHE_VERSION, "files": keep}).encode())
+    _save_cache(cache_file, hashed, remembered, clock)
     files = tuple(sorted(DatasetFile(path, size=entry[0], sha256=entry[3]) for path, entry in hashed))
     return DatasetManifest(source, files, manifest_fingerprint((f.path, f.size, f.sha256) for f in files))
+
+
+def file_sha256(path: Path, cache: Path | None = None, clock: Clock | None = None) -> str:
+    """SHA-256 (hex) of one file, remembered like those of a dataset. Raises DatasetError."""
+    remembered, cache_file = _load_cache(path, cache)
+    result = _hash(path.parent, path.name, remembered)
+    if isinstance(result, str):
+        raise DatasetError(f"{path.parent}/{result}", remedy="Run again once it can be read and is complete.")
+    _save_cache(cache_file, [result], remembered, clock)
+    return result[1][3]
 
 
 def _files(source: Path) -> list[str]:
@@ -89,7 +95,8 @@ def _files(source: Path) -> list[str]:
         )
     if not source.is_dir():
         raise DatasetError(
-            f"The dataset source {source} is not a folder.", remedy="Unpack it, and name the folder."
+            f"The dataset source {source} is neither a folder nor an archive (.zip, .tar, .tar.gz, .tgz).",
+            remedy="Name a folder or one of these archives.",
         )
     problems: list[str] = []
     paths = [path for path in _walk(source, source.resolve(), problems) if path]
@@ -169,6 +176,20 @@ def _unusable(source: Path, problems: list[str]) -> DatasetError:
         f"The dataset folder {source} cannot be used:\n  {named}{more}",
         remedy="Repair or remove these files.",
     )
+
+
+def _save_cache(
+    cache_file: Path | None,
+    hashed: list[tuple[str, _Remembered]],
+    remembered: dict[str, _Remembered],
+    clock: Clock | None,
+) -> None:
+    if cache_file is None:
+        return
+    newest = (clock or SystemClock()).now().timestamp() - RACY_SECONDS
+    keep = {path: entry for path, entry in hashed if entry[1] / 1e9 < newest}
+    if keep != remembered:
+        write_atomically(cache_file, json.dumps({"version": _CACHE_VERSION, "files": keep}).encode())
 
 
 def _load_cache(source: Path, cache: Path | None) -> tuple[dict[str, _Remembered], Path | None]:

@@ -71,7 +71,7 @@ class Bucket:
         self.client: S3Client = session.client(
             "s3",
             endpoint_url=endpoint,
-            region_name=region or "us-east-1",
+            region_name=region or session.region_name or "us-east-1",
             config=Config(
                 signature_version="s3v4",
                 s3={"addressing_style": "path" if endpoint else "auto", "payload_signing_enabled": True},

@@ -13,11 +13,12 @@ from generator.spec.environment import Environment, Git
 from generator.spec.resolve import Resolved, resolve
 from reconciler.check import Check, checks, run_checks
 from reconciler.clock import Clock
-from reconciler.dataset import DatasetManifest, manifest
+from reconciler.dataset import DatasetManifest
 from reconciler.desired import Desired, desired
 from reconciler.errors import AuthenticationError
 from reconciler.objectstore import ObjectStore
 from reconciler.plan_model import Problem
+from reconciler.sources.read import read_dataset
 from reconciler.stores import open_stores
 
 #: Folder of this machine's working files below the project root; deleting its cache changes only speed.
@@ -55,12 +56,16 @@ def read_specs(root: Path, environment: str, catalog: Sequence[Path]) -> Resolve
 
 
 def set_up(root: Path, environment: str, catalog: Sequence[Path], clock: Clock) -> Bench:
-    """Read specs, render, and hash the data. Raises InputError and DatasetError; sends no request."""
+    """Read specs, render, and hash the data. Raises InputError and DatasetError.
+
+    Sends requests only for datasets that come from elsewhere (https, s3).
+    """
     resolved = read_specs(root, environment, catalog)
     rendered = render(resolved)
     cache = root / WORK / "cache"
+    stores = open_stores(resolved.environment, root, clock)
     manifests = {
-        f"{item.scenario}/{item.name}": manifest(root / item.dataset.source, cache, clock)
+        f"{item.scenario}/{item.name}": read_dataset(item.dataset, root, cache, clock, stores.values())
         for item in resolved.datasets
     }
     url = repository_url(resolved.environment.git, root)
@@ -70,7 +75,7 @@ def set_up(root: Path, environment: str, catalog: Sequence[Path], clock: Clock) 
         rendered=rendered,
         manifests=manifests,
         desired=desired(resolved, rendered, manifests, url),
-        stores=open_stores(resolved.environment, root, clock),
+        stores=stores,
     )
 
 
