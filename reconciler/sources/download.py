@@ -15,7 +15,8 @@ from reconciler.retry import repeat_read
 
 #: Seconds between attempts that bring nothing new; one that brings something starts them afresh.
 DELAYS = (1.0, 4.0, 15.0, 30.0)
-_CHUNK = 1 << 20
+#: Small: what a broken answer has brought of a chunk is lost.
+_CHUNK = 1 << 16
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
 _MOST_REDIRECTS = 5
 _MOST_BYTES = 64 << 30
