@@ -76,9 +76,7 @@ class Display:
             self._console.print(text, markup=False)
 
     def _picture(self) -> RenderableType:
-        lines: list[RenderableType] = [
-            Text(f"  {address}: {_uploaded(data)}") for address, data in self._uploads.items()
-        ]
+        lines: list[RenderableType] = [_upload(address, data) for address, data in self._uploads.items()]
         return Group(*lines, panel(list(self._looks.values()))) if self._looks else Group(*lines)
 
 
@@ -118,4 +116,17 @@ def _measured(look: Progress) -> list[str]:
 
 def _uploaded(data: Mapping[str, Any]) -> str:
     done, whole = int(data["bytes_done"]), int(data["bytes"])
-    return f"{data['files_done']}/{data['files']} files, {done / 1e6:.1f} of {whole / 1e6:.1f} MB"
+    words = [f"{data['files_done']}/{data['files']} files", f"{done / 1e6:.1f} of {whole / 1e6:.1f} MB"]
+    if rate := data.get("rate"):
+        words.append(f"{rate / 1e6:.1f} MB/s")
+    if (left := data.get("eta_seconds")) is not None and done < whole:
+        words.append(f"{duration(left)} left")
+    return ", ".join(words)
+
+
+def _upload(address: str, data: Mapping[str, Any]) -> Table:
+    done, whole = int(data["bytes_done"]), int(data["bytes"])
+    table = Table.grid(padding=(0, 2))
+    table.add_row(Text(f"  {address}"), ProgressBar(total=max(whole, 1), completed=done or 0, width=32))
+    table.add_row(Text(""), Text(_uploaded(data), style="dim"))
+    return table

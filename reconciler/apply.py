@@ -16,6 +16,7 @@ from generator.spec.environment import Environment
 from reconciler.aicore import AICoreWriter
 from reconciler.bindings import bind
 from reconciler.clock import Clock
+from reconciler.counts import Counts
 from reconciler.dataset import DatasetManifest
 from reconciler.desired import (
     Desired,
@@ -56,6 +57,8 @@ class Workplace:
     git: GitReader
     clock: Clock
     sync_timeout: timedelta = timedelta(minutes=10)
+    #: what the checks of these datasets have counted; kept beside their uploads
+    counts: Callable[[frozenset[str]], Mapping[str, Counts]] = lambda _: {}
     #: called before every write; raises when this process may no longer write
     guard: Callable[[], None] = lambda: None
 
@@ -177,9 +180,10 @@ class _Apply:
                 eta_seconds=state.eta_seconds,
             )
 
-        manifest = self.place.manifests[f"{dataset.scenario}/{dataset.name}"]
-        store = self.place.stores[dataset.store]
-        upload(store, dataset.prefix, manifest, progress, clock=self.place.clock)
+        name = f"{dataset.scenario}/{dataset.name}"
+        store, manifest = self.place.stores[dataset.store], self.place.manifests[name]
+        notes = self.place.counts(frozenset({name})).get(name)
+        upload(store, dataset.prefix, manifest, progress, notes=notes, clock=self.place.clock)
         return dataset.url
 
     def _register(self, change: Change) -> str:

@@ -1,6 +1,7 @@
 """Look at a dataset before anything is created: the workflow's own checker runs as a separate process.
 
-A passed check is remembered by content and parameters; forgetting it changes nothing but speed.
+A passed check is remembered, with what it has counted, by content and parameters; forgetting it changes
+nothing but speed.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ class Check:
     argv: tuple[str, ...]
     source: Path
     key: str  #: content and parameters, hex
+    #: brings the files to `source` where they are not there yet
+    fetch: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
 
 
 def checks(
@@ -74,6 +77,7 @@ def _check(
         argv=(*command, f"--{port}", str(manifest.source), *settings, "-o", "json"),
         source=manifest.source,
         key=hashlib.sha256(identity).hexdigest(),
+        fetch=manifest.fetch,
     )
 
 
@@ -84,6 +88,7 @@ def run_checks(todo: Sequence[Check], cache: Path) -> tuple[Problem, ...]:
         mark = cache / "checks" / check.key
         if mark.exists():
             continue
+        check.fetch()
         report = _run(check)
         if isinstance(report, Problem):
             warnings.append(report)
@@ -92,8 +97,22 @@ def run_checks(todo: Sequence[Check], cache: Path) -> tuple[Problem, ...]:
             Problem(check.address, str(w.get("code", "warning")), _sentence(w))
             for w in report.get("warnings", ())
         ]
-        write_atomically(mark, b"")
+        write_atomically(mark, json.dumps(_counted(report)).encode())
     return tuple(dict.fromkeys(warnings))
+
+
+def _counted(report: Mapping[str, Any]) -> dict[str, int]:
+    """What the checker has counted, flat: `pictures`, `splits.<split>`, `classes.<class>`."""
+    groups = ((group, report.get(group)) for group in ("splits", "classes"))
+    found = {
+        f"{group}.{name}": n
+        for group, part in groups
+        if isinstance(part, Mapping)
+        for name, n in part.items()
+    }
+    return {
+        name: n for name, n in {"pictures": report.get("pictures"), **found}.items() if isinstance(n, int)
+    }
 
 
 def _run(check: Check) -> Mapping[str, Any] | Problem:

@@ -12,6 +12,8 @@ from typing import Any
 from reconciler.exitcode import ExitCode
 
 FORMAT_VERSION = "1.0"
+#: Fields whose path begins so are figures for people: what is done does not depend on them.
+NOTES = "counts."
 
 
 class Action(StrEnum):
@@ -75,7 +77,7 @@ class Change:
     def deed(self) -> tuple[str, str, str, tuple[tuple[str, str | None, str | None], ...]]:
         """What is done, whatever the reason; a run that is held back is still the same run."""
         action = Action.LAUNCH if self.action is Action.WAIT else self.action
-        fields = tuple((f.path, f.before, f.after) for f in self.fields)
+        fields = tuple((f.path, f.before, f.after) for f in self.fields if not f.path.startswith(NOTES))
         return (self.address, action.value, self.name, fields)
 
     def document(self) -> dict[str, Any]:

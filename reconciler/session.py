@@ -14,6 +14,7 @@ from reconciler.check import UNCHECKED
 from reconciler.clock import Clock, SystemClock
 from reconciler.compare import Measured
 from reconciler.connection import connect, connect_readonly, credentials
+from reconciler.counts import with_counts
 from reconciler.errors import InputRejectedError
 from reconciler.events import Emitter, EventKind, EventLog, Listener
 from reconciler.exitcode import ExitCode
@@ -258,7 +259,9 @@ class Session:
             policy = policy.model_copy(update={"max_launches_per_apply": max_launches})
         held = unpublished(bench.desired, live) if merged_only else frozenset()
         made = plan(bench.desired, live, policy, held)
-        return View(bench, live, _with_warnings(made, bench.check_datasets(_unregistered(made))))
+        new = _unregistered(made)
+        made = _with_warnings(made, bench.check_datasets(new))
+        return View(bench, live, with_counts(made, bench.counts(new), bench.stores))
 
 
 class _Rounds:
@@ -333,6 +336,7 @@ class _Rounds:
                 root=root,
                 manifests=bench.manifests,
                 stores=bench.stores,
+                counts=bench.counts,
                 git=git,
                 clock=self._clock,
                 sync_timeout=timedelta(seconds=self._options.sync_timeout),

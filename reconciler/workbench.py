@@ -13,6 +13,7 @@ from generator.spec.environment import Environment, Git
 from generator.spec.resolve import Resolved, resolve
 from reconciler.check import Check, checks, run_checks
 from reconciler.clock import Clock
+from reconciler.counts import Counts, checked_counts
 from reconciler.dataset import DatasetManifest
 from reconciler.desired import Desired, desired
 from reconciler.errors import AuthenticationError
@@ -47,6 +48,11 @@ class Bench:
     def check_datasets(self, wanted: frozenset[str]) -> tuple[Problem, ...]:
         """Run the workflows' checkers; returns warnings. Raises DatasetError naming each bad file."""
         return run_checks(self.checks(wanted), self.root / WORK / "cache")
+
+    def counts(self, wanted: frozenset[str]) -> dict[str, Counts]:
+        """What the checks of these datasets have counted; nothing where none has run."""
+        cache = self.root / WORK / "cache"
+        return {name: checked_counts(self.checks(frozenset({name})), cache) for name in sorted(wanted)}
 
 
 def read_specs(root: Path, environment: str, catalog: Sequence[Path]) -> Resolved:
