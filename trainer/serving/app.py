@@ -35,6 +35,8 @@ class Service:
     limits: Limits
     timeout: float
     pool: Executor
+    slots: asyncio.Semaphore
+    """How many requests are read and computed at once; the others wait before their bodies are read."""
 
     async def answer(self, request: Request, label: str, verb: str) -> Response:
         """The answer to ``POST /v1/models/<label>:<verb>``. Raises ``AnswerError``."""
@@ -42,7 +44,7 @@ class Service:
         _check_verb(model.card, verb)
         deadline = time.monotonic() + self.timeout
         try:
-            async with asyncio.timeout(self.timeout):
+            async with asyncio.timeout(self.timeout), self.slots:
                 body = await read_body(request, self.limits)
                 loop = asyncio.get_running_loop()
                 neighbours = verb == NEIGHBOURS

@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 LEVELS = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
 """By the parameter ``loglevel``."""
 
+SLOTS = 4
+"""Requests in memory for each thread that computes: enough to keep it busy, and a bound on what they hold."""
+
 FAREWELL_SECONDS = 25
 """Requests that are under way get so long after SIGTERM: Kubernetes kills after 30."""
 
@@ -52,8 +55,10 @@ def run(parameters: ServingParameters, host: str, port: int) -> int:
         pictures=parameters.maximum_pictures,
         pixels=int(parameters.maximum_megapixels * 1_000_000),
     )
-    with _listening(host, port) as listener, ThreadPoolExecutor(max(2, usable_cores())) as pool:
-        service = Service(registry, limits, parameters.requesttimeout, pool)
+    workers = max(2, usable_cores())
+    with _listening(host, port) as listener, ThreadPoolExecutor(workers) as pool:
+        slots = asyncio.Semaphore(SLOTS * workers)
+        service = Service(registry, limits, parameters.requesttimeout, pool, slots)
         server = _Server(
             uvicorn.Config(
                 create_app(service),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,14 +28,18 @@ def serve(colour_detector: Path) -> Iterator[Serve]:
     with ThreadPoolExecutor(2) as pool:
 
         def start(
-            *labels: str, timeout: float = 30.0, registry: Registry | None = None, **limits: int
+            *labels: str,
+            timeout: float = 30.0,
+            slots: int = 8,
+            registry: Registry | None = None,
+            **limits: int,
         ) -> TestClient:
             if registry is None:
                 places = [Place(label, colour_detector) for label in ("model", *labels)]
                 registry = Registry(places, Settings())
                 registry.start(lambda: None).join()
             bounds = Limits(**{"request_bytes": 1_000_000, "pictures": 16, "pixels": 1_000_000} | limits)
-            app = create_app(Service(registry, bounds, timeout, pool))
+            app = create_app(Service(registry, bounds, timeout, pool, asyncio.Semaphore(slots)))
             return TestClient(app, raise_server_exceptions=False)
 
         yield start

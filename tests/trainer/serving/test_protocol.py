@@ -8,6 +8,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,28 @@ def test_a_request_with_too_many_pictures_is_refused(serve: Serve, picture: Pict
 def test_a_request_that_takes_too_long_is_answered(serve: Serve, picture: Picture) -> None:
     answer = serve(timeout=1e-6).post(PREDICT, json={"images": text(picture())})
     assert fault(answer) == (400, 10020400)
+
+
+def test_a_busy_server_lets_requests_wait_before_it_reads_them(
+    serve: Serve, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory is bounded by the slots; the status is answered all the same."""
+    begun, go = threading.Semaphore(0), threading.Event()
+
+    def stuck(*_: Any, **__: Any) -> bytes:
+        begun.release()
+        go.wait(20)
+        return b"[]"
+
+    monkeypatch.setattr("trainer.serving.app.predict", stuck)
+    body = {"images": text(picture())}
+    with serve(slots=1) as client, ThreadPoolExecutor(2) as others:
+        requests = [others.submit(client.post, PREDICT, json=body) for _ in range(2)]
+        assert begun.acquire(timeout=20)
+        assert client.get("/v1/status").status_code == 200
+        assert not begun.acquire(timeout=0.2)
+        go.set()
+        assert [request.result().status_code for request in requests] == [200, 200]
 
 
 def test_while_a_model_is_loaded_the_answer_is_503(
