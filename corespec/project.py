@@ -18,6 +18,7 @@ from generator.spec.reader import read
 from generator.spec.resolve import Resolved, resolve
 
 if TYPE_CHECKING:
+    from reconciler.clock import Clock
     from reconciler.live import Execution
     from reconciler.session import Session
 
@@ -92,7 +93,12 @@ def choose(environments: Mapping[str, Environment], asked: str | None) -> str:
     raise CommandError("which environment?", remedy=f"Name one with -e: specs/environments/ has: {known}.")
 
 
-def session(directory: Path, environment: str | None, catalog: Sequence[Path] | None) -> Session:
+def session(
+    directory: Path,
+    environment: str | None,
+    catalog: Sequence[Path] | None,
+    clock: Clock | None = None,
+) -> Session:
     """A session of the reconciler on the environment that is meant.
 
     Only the environments are read to choose it: the session reads the whole project when it works.
@@ -100,7 +106,13 @@ def session(directory: Path, environment: str | None, catalog: Sequence[Path] | 
     from reconciler.session import open_session  # the SDK and boto3: verbs that only render do without
 
     root = project_root(directory)
-    return open_session(root, choose(_environments(root), environment), catalog or ())
+    return open_session(root, choose(_environments(root), environment), catalog or (), clock=clock)
+
+
+def read_environment(directory: Path, environment: str | None) -> Environment:
+    """The environment that is meant, as its file says now; raises InputError for a broken one."""
+    environments = _environments(project_root(directory))
+    return environments[choose(environments, environment)]
 
 
 def latest_execution(opened: Session) -> Execution:

@@ -21,6 +21,8 @@ JITTER = 0.1
 LONGEST_RETRY_AFTER = 3600.0
 #: Between the end of a round and one that was called for, seconds: calls in a row become one round.
 BREATH = 1.0
+#: Longest wait without a sign of life, seconds.
+TICK = 15.0
 
 
 class StopRequestedError(Exception):
@@ -127,24 +129,25 @@ class Timer(Protocol):
         ...
 
     def wait(self, seconds: float) -> None:
-        """Until the bell rings, at most `seconds`."""
+        """Until the bell rings, at most `seconds`, or less."""
         ...
 
 
 class DaemonClock:
     """The clock of a daemon's session: a wait ends with StopRequestedError when the daemon is to end."""
 
-    def __init__(self, bell: Bell, clock: Clock, tick: Callable[[], None] = lambda: None) -> None:
-        """`tick` is called again and again for as long as somebody waits: the sign of life."""
-        self._bell, self._clock, self._tick = bell, clock, tick
+    def __init__(self, bell: Bell, clock: Clock) -> None:
+        self._bell = bell
         self.now = clock.now
+        self.alive = self.monotonic()  #: when there was the last sign of life
 
     def monotonic(self) -> float:
         return time.monotonic()
 
     def wait(self, seconds: float) -> None:
-        self._tick()
-        self._bell.wait(seconds)
+        """May return early: a long wait shows signs of life."""
+        self.alive = self.monotonic()
+        self._bell.wait(min(seconds, TICK))
 
     def sleep(self, seconds: float) -> None:
         """Wait within a round. Calls for another round do not shorten it; raises StopRequestedError."""
@@ -156,6 +159,7 @@ class DaemonClock:
 
     def check(self) -> None:
         """Raise StopRequestedError if the daemon is to end; called before every write."""
+        self.alive = self.monotonic()
         if self._bell.stopping:
             raise StopRequestedError
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from reconciler.aicore import AICore
 from reconciler.apply import Applied, Outcome, Workplace, apply, refuse
 from reconciler.bindings import bind
+from reconciler.branch import Follower
 from reconciler.check import UNCHECKED
 from reconciler.clock import Clock, SystemClock
 from reconciler.compare import Measured
@@ -94,6 +95,7 @@ class Session:
         self._catalog = tuple(catalog)
         self._clock = clock or SystemClock()
         self._lock_folder = lock_folder
+        self._follower = Follower(self.root, environment)
         self.steward: Steward = Nobody()  #: the daemon puts itself here
 
     def view(self, *, max_launches: int | None = None) -> View:
@@ -135,12 +137,12 @@ class Session:
         Where that takes a pull request, its branch is pushed, and what depends on a template that is not
         merged is left alone. Raises RepositoryError when Git refuses, and whatever `apply` raises.
         """
+        emit = self._emitter(listener)
+        if moved := self._follower.follow():
+            emit(EventKind.DONE, f"branch/{moved}", "the checkout is at what was pushed")
         bench = self.bench()
-        git, emit = self.checkout(bench), self._emitter(listener)
+        git = self.checkout(bench)
         address = f"branch/{bench.environment.git.branch}"
-        if git.follow_branch():
-            emit(EventKind.DONE, address, "the checkout is at what was pushed")
-            bench = self.bench()
         git.check_merged()
         done = git.publish(bench.rendered)
         if done and done.commit:

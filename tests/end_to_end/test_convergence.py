@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from corespec.verbs import reconcile
 from tests.end_to_end.world import World, launches
 
 
@@ -126,29 +123,6 @@ def test_a_renamed_executable_replaces_its_files(world: World) -> None:
     images = world.project / "rendered" / "local" / "images"
     assert [path.name for path in images.iterdir()] == [f"{world.name}-new"]
     assert world.run("plan").code == 0
-
-
-def test_the_loop_goes_on_after_a_fault_and_ends_with_ctrl_c(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`reconcile` without --once prints a broken spec, tries again after the interval, and ends with 130."""
-    pauses: list[float] = []
-
-    def mend(seconds: float) -> None:
-        pauses.append(seconds)
-        if len(pauses) == 2:
-            raise KeyboardInterrupt
-        world.edit(world.scenario, "want: many", "want: 1")
-        world.push("Mend")
-
-    world.edit(world.scenario, "want: 1", "want: many")
-    world.push("Break")
-    monkeypatch.setattr(reconcile, "pause", mend)
-    result = world.run("reconcile", "--interval", "7")
-    assert result.code == 130
-    assert pauses == [7.0, 7.0]
-    assert "wrong-type" in result.err
-    assert len(launches(world.writes())) >= 1
 
 
 def test_more_launches_than_the_policy_allows_are_refused_before_anything_is_created(world: World) -> None:
