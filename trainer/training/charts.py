@@ -12,6 +12,12 @@ from matplotlib.figure import Figure
 
 matplotlib.use("Agg")
 
+LARGEST_SIDE = 30.0
+"""Inches of a confusion matrix, however many classes there are."""
+
+NAMED_CLASSES = 64
+"""More names than this cannot be read at that size: the axes then count."""
+
 Curves = Mapping[str, Sequence[tuple[int, float]]]
 Panels = Sequence[tuple[str, Sequence[str]]]
 """Title and names of the curves of each panel."""
@@ -39,13 +45,14 @@ def draw_curves(curves: Curves, panels: Panels, path: Path) -> None:
 
 def draw_confusion(confusion: npt.NDArray[np.int64], names: Sequence[str], path: Path) -> None:
     """What is there (rows) against what was found (columns)."""
-    side = max(4.0, 0.45 * len(names) + 2)
+    side = min(LARGEST_SIDE, max(4.0, 0.45 * len(names) + 2))
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.add_subplot()
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(names)), names, rotation=90)
-    axes.set_yticks(range(len(names)), names)
+    if len(names) <= NAMED_CLASSES:
+        axes.set_xticks(range(len(names)), names, rotation=90)
+        axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("found")
     axes.set_ylabel("there")
     if len(names) <= 30:
