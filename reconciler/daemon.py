@@ -62,6 +62,7 @@ class Daemon:
         self._backoffs = Backoffs()
         self._memory = Memory(session.root / WORK / "notified" / f"{session.environment}.json")
         self._notifier = Notifier(lambda said: journal.write("warning", "not-notified", said))
+        self._tried = ""  # the commit that the objects left out have failed with
         self._failed = ""  # address of the change that failed in this round
         self._failures = 0  # rounds in a row that may succeed later
         self._ready = (True, "the first round is under way")
@@ -109,9 +110,9 @@ class Daemon:
 
     def shorten(self, plan: Plan) -> Plan:
         """Leave out what failed lately, unless there is a new commit."""
-        commit = self._commit()
-        if commit != self._journal.commit:
-            self._journal.commit = commit
+        self._journal.commit = commit = self._commit()
+        if commit != self._tried:
+            self._tried = commit
             self._backoffs.forget()
         held = self._backoffs.held(self._clock.monotonic())
         for address in sorted(held & {change.address for change in plan.changes}):

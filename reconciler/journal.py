@@ -42,7 +42,7 @@ class Journal:
             "message": message,
             **data,
         }
-        shown = json.dumps(line, ensure_ascii=False) if self._form == "json" else _text(line)
+        shown = json.dumps(line) if self._form == "json" else _text(line)
         with self._lock:
             self._stream.write(shown + "\n")
             self._stream.flush()

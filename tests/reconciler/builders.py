@@ -203,7 +203,11 @@ class World:
         """One whole apply: observe, plan, walk the stages."""
         live = self.observe()
         made = plan(self.want, live, self.policy)
-        place = Workplace(
+        return apply(made, self.want, live, self.aicore, self.place(), Emitter(self.server.clock))
+
+    def place(self) -> Workplace:
+        """What an apply works with."""
+        return Workplace(
             environment=ENVIRONMENT,
             root=self.root,
             manifests={f"{d.scenario}/{d.name}": self._manifest(d) for d in self.want.datasets},
@@ -212,7 +216,6 @@ class World:
             clock=self.server.clock,
             sync_timeout=timedelta(minutes=5),
         )
-        return apply(made, self.want, live, self.aicore, place, Emitter(self.server.clock))
 
     def _manifest(self, wanted: DesiredDataset) -> DatasetManifest:
         text = self.content.get(wanted.name, "one")
