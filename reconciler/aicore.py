@@ -18,6 +18,7 @@ from reconciler.live import (
     ApplicationStatus,
     Artifact,
     Configuration,
+    Deployment,
     Execution,
     LogLine,
     Metrics,
@@ -89,6 +90,10 @@ class AICore:
     def executions(self, scenario: str, configuration: str | None = None) -> tuple[Execution, ...]:
         params = {"scenarioId": scenario} | ({"configurationId": configuration} if configuration else {})
         return wire.parse("an execution", wire.execution, self._list("/lm/executions", params))
+
+    def deployments(self, scenario: str) -> tuple[Deployment, ...]:
+        items = self._list("/lm/deployments", {"scenarioId": scenario})
+        return wire.parse("a deployment", wire.deployment, items)
 
     def execution(self, execution_id: str) -> Execution:
         """One execution; raises NotFoundError if there is none of that id."""
@@ -210,6 +215,15 @@ class AICoreWriter(AICore):
 
     def create_execution(self, configuration: str) -> str:
         return self._created("/lm/executions", {"configurationId": configuration})
+
+    def create_deployment(self, configuration: str, ttl: str | None = None) -> str:
+        """`ttl`: the time after which AI Core removes the deployment, such as `12h`."""
+        body = {"configurationId": configuration}
+        return self._created("/lm/deployments", body | ({"ttl": ttl} if ttl else {}))
+
+    def patch_deployment(self, deployment_id: str, configuration: str) -> None:
+        """Let a deployment serve another configuration, at the URL that it has; twice does no harm."""
+        self._pipe.patch(f"/lm/deployments/{quote(deployment_id)}", {"configurationId": configuration})
 
     def _created(self, path: str, body: Mapping[str, Any]) -> str:
         answer = self._pipe.post(path, body)

@@ -18,6 +18,7 @@ from reconciler.bindings import bind
 from reconciler.clock import Clock
 from reconciler.counts import Counts
 from reconciler.dataset import DatasetManifest
+from reconciler.deploy import deploy
 from reconciler.desired import (
     Desired,
     DesiredConfiguration,
@@ -40,6 +41,7 @@ from reconciler.objectstore import ObjectStore
 from reconciler.onboard import Onboarder
 from reconciler.plan import find_application
 from reconciler.plan_model import Action, Change, Plan, StageName
+from reconciler.promotion import Promotion
 from reconciler.retry import ensure
 from reconciler.sync import wait_for_templates
 from reconciler.templates import GitReader
@@ -133,6 +135,7 @@ class _Apply:
             StageName.CONFIGURE: self._configure,
             StageName.STOP: self._stop,
             StageName.LAUNCH: self._launch,
+            StageName.DEPLOY: self._deploy,
         }
         for stage in plan.stages:
             self.emit(EventKind.STAGE, stage.name.value, f"{len(stage.changes)} to do")
@@ -262,6 +265,13 @@ class _Apply:
         started = ensure(find, lambda: self.aicore.create_execution(configuration), self.place.clock)
         self.known_runs.add(started)
         return started
+
+    def _deploy(self, change: Change) -> str:
+        promotion: Promotion = change.subject
+        configuration = self.configurations.get(change.address)
+        if configuration is None and promotion.configuration is not None:
+            configuration = find_configurations(promotion.configuration, self.live)[0].id
+        return deploy(promotion, configuration or "", self.aicore, self.live, self.place.clock)
 
     def _stop(self, change: Change) -> str:
         # The next observation shows whether it was heard; asking twice does no harm.

@@ -39,6 +39,11 @@ def completed_runs(wanted: DesiredExecution, live: Live) -> tuple[Execution, ...
     return tuple(sorted(runs, key=lambda run: (run.created_at, run.id)))
 
 
+def written(run: Execution, output: str, live: Live) -> Artifact | None:
+    """The artifact of that name that a run has written."""
+    return next((a for a in live.outputs_by_execution.get(run.id, ()) if a.name == output), None)
+
+
 class _Binder:
     def __init__(self, desired: Desired, live: Live) -> None:
         self._live = live
@@ -69,14 +74,10 @@ class _Binder:
             return item
         producer = replace(producer, configuration=self.configuration(producer.configuration))
         for run in completed_runs(producer, self._live):
-            artifact = self._artifact(run, item.output)
+            artifact = written(run, item.output, self._live)
             if artifact:
                 return replace(item, run=run.id, artifact=artifact.id)
         return item
-
-    def _artifact(self, run: Execution, output: str) -> Artifact | None:
-        named = [a for a in self._live.artifacts if a.execution == run.id and a.name == output]
-        return next(iter(sorted(named, key=lambda a: (a.created_at, a.id))), None)
 
 
 def _outputs(wanted: DesiredConfiguration) -> dict[str, DesiredOutput]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.live import Configuration, Execution, Metric, Metrics
+from reconciler.figures import last_values, lower_is_better
+from reconciler.live import Configuration, Execution, Metrics
 from reconciler.plan_model import FORMAT_VERSION
-from reconciler.status import split_of
 
 #: Splits by how much their figure says about new pictures.
 SPLITS = ("test", "validation", "train", "")
 RANKED_BY = "mAP/allClasses"
-_LOWER_IS_BETTER = ("loss", "mean_dist_pos", "rank_rate_")
 #: Metrics that follow the steps of a training and say nothing as one figure.
 _COURSE = ("learning_rate", "images_per_second", "loss")
 _PER_CLASS = ("mAP/", "accuracy/", "recall/", "f1score/")
@@ -102,25 +100,6 @@ def compare(
         tuple(sorted(found, key=lambda metric: (metric != ranked_by, metric))),
         tuple(sorted(rows, key=lambda row: _rank(row, ranked_by))),
     )
-
-
-def lower_is_better(metric: str) -> bool:
-    """Whether a smaller value of this metric is the better one."""
-    return metric.startswith(_LOWER_IS_BETTER)
-
-
-def last_values(metrics: Metrics, split: str) -> dict[str, float]:
-    """The value of each metric on a split at its greatest step; of equal steps the later entry counts.
-
-    Values that are no finite number do not count: they rank nothing.
-    """
-    last: dict[str, Metric] = {}
-    for item in metrics.metrics:
-        before = last.get(item.name)
-        newer = before is None or (item.step or 0) >= (before.step or 0)
-        if split_of(item) == split and newer and math.isfinite(item.value):
-            last[item.name] = item
-    return {name: item.value for name, item in last.items()}
 
 
 def _differing(parameters: Sequence[Mapping[str, str]]) -> tuple[str, ...]:

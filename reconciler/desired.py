@@ -12,11 +12,18 @@ from typing import Any, Protocol, TypeVar
 
 import yaml
 
+from generator.catalog import Workflow
 from generator.fingerprint import configuration_fingerprint, template_fingerprint
 from generator.render import template_path
 from generator.spec.environment import Environment, S3Store
-from generator.spec.resolve import Resolved, ResolvedConfiguration, ResolvedDataset, ResolvedExecution
-from generator.spec.runs import Suspend
+from generator.spec.resolve import (
+    Resolved,
+    ResolvedConfiguration,
+    ResolvedDataset,
+    ResolvedDeployment,
+    ResolvedExecution,
+)
+from generator.spec.runs import BestOf, Suspend
 from reconciler.dataset import DatasetManifest
 from reconciler.health import RunBudget
 
@@ -51,14 +58,6 @@ class DesiredTemplate:
     path: str  #: in the GitOps repository
     content: bytes = field(repr=False)
     document: Mapping[str, Any] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class DesiredDeployment:
-    """A model server that the specs ask for; none is started yet, and a plan says so."""
-
-    address: str
-    executable: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +121,30 @@ class DesiredConfiguration:
 
 
 @dataclass(frozen=True, slots=True)
+class DesiredBest:
+    """The best model that some executions have made."""
+
+    candidates: tuple[tuple[str, str], ...]  #: address of an execution, and the output that is its model
+    of: tuple[str, ...]  #: executions, as the spec names them
+    metric: str
+    at_least: float | None = None  #: at most, for a metric of which less is better
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredDeployment:
+    """A model server. Which model it serves is decided by `promotion.promotions`."""
+
+    address: str
+    scenario: str
+    name: str
+    executable: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, DesiredDataset | DesiredBest] = field(default_factory=dict)  #: by input port
+    ttl: str | None = None  #: as the AI API writes it: `10m`, `12h`, `7d`
+    suspend: Suspend | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredExecution:
     address: str
     group: str  #: the spec's entry, to which maxParallel applies
@@ -168,6 +191,7 @@ class Desired:
             templates=tuple(t for t in self.templates if t.executable not in executables),
             configurations=tuple(c for c in self.configurations if c.executable not in executables),
             executions=tuple(e for e in self.executions if e.configuration.executable not in executables),
+            deployments=tuple(d for d in self.deployments if d.executable not in executables),
         )
 
 
@@ -210,11 +234,7 @@ def desired(
         datasets=tuple(data.values()),
         configurations=tuple(configurations.values()),
         executions=tuple(executions),
-        deployments=tuple(
-            DesiredDeployment(f"deployment/{scenario.metadata.name}/{name}", spec.executable)
-            for scenario in resolved.scenarios
-            for name, spec in scenario.deployments.items()
-        ),
+        deployments=tuple(_deployment(item, resolved, data) for item in resolved.deployments),
     ).ordered()
 
 
@@ -300,6 +320,49 @@ def _configuration(
         parameters=dict(item.parameters),
         inputs=inputs,
     )
+
+
+def _deployment(
+    item: ResolvedDeployment, resolved: Resolved, data: Mapping[tuple[str, str], DesiredDataset]
+) -> DesiredDeployment:
+    inputs: dict[str, DesiredDataset | DesiredBest] = {}
+    for port, source in item.inputs.items():
+        if source.best is not None:
+            inputs[port] = _best(source.best, port, item.scenario, resolved)
+        elif source.dataset is not None:
+            inputs[port] = data[item.scenario, source.dataset]
+    return DesiredDeployment(
+        address=f"deployment/{item.scenario}/{item.name}",
+        scenario=item.scenario,
+        name=item.name,
+        executable=item.executable,
+        parameters=dict(item.parameters),
+        inputs=inputs,
+        ttl=item.ttl,
+        suspend=item.suspend,
+    )
+
+
+def _best(best: BestOf, port: str, scenario: str, resolved: Resolved) -> DesiredBest:
+    """`of` names executions of the spec, with all their children, or single children."""
+    executables = {c.name: c.executable for c in resolved.configurations if c.scenario == scenario}
+    workflows = {executable.id: executable.workflow for executable in resolved.executables}
+    candidates = tuple(
+        (
+            f"execution/{scenario}/{run.name}",
+            _model_output(workflows[executables[run.configuration]], port),
+        )
+        for run in resolved.executions
+        if run.scenario == scenario and {run.name, run.group} & set(best.of)
+    )
+    limit = None if best.at_least is None else float(best.at_least)
+    return DesiredBest(tuple(sorted(candidates)), best.of, best.metric, limit)
+
+
+def _model_output(workflow: Workflow, port: str) -> str:
+    """The only model that the workflow writes, else the output of the port's name."""
+    models = [name for name, output in workflow.outputs.items() if output.kind == "model"]
+    return models[0] if len(models) == 1 else port
 
 
 def full_name(

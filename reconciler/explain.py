@@ -12,7 +12,13 @@ from typing import Any
 import yaml
 
 from generator.fingerprint import template_fingerprint
-from reconciler.desired import FINGERPRINT_LABEL, SHORT, DesiredConfiguration
+from reconciler.desired import (
+    FINGERPRINT_LABEL,
+    SHORT,
+    DesiredConfiguration,
+    DesiredOutput,
+    output_identity,
+)
 from reconciler.live import Artifact, Configuration, Live
 from reconciler.plan_model import FieldChange
 
@@ -44,7 +50,10 @@ def differences(
 ) -> tuple[FieldChange, ...]:
     """Every field in which `wanted` differs: parameters, inputs, the template where Git still has it."""
     before = {port: content_of(live.artifacts_by_id.get(id_), id_) for port, id_ in old.inputs.items()}
-    after = {port: dataset.fingerprint[:SHORT] for port, dataset in wanted.inputs.items()}
+    after = {
+        port: item.fingerprint if isinstance(item, DesiredOutput) else item.fingerprint[:SHORT]
+        for port, item in wanted.inputs.items()
+    }
     changes = [
         *_mapping("parameters", old.parameters, wanted.parameters),
         *_mapping("inputs", before, after),
@@ -56,9 +65,11 @@ def differences(
 
 
 def content_of(artifact: Artifact | None, artifact_id: str) -> str:
-    """What an artifact holds, shortly: its fingerprint, or else its URL."""
+    """What an artifact holds, shortly: its fingerprint, the run that wrote it, or else its URL."""
     if artifact is None:
         return artifact_id
+    if artifact.execution:
+        return output_identity(artifact.execution, artifact.name)
     fingerprint = artifact.labels.get(FINGERPRINT_LABEL)
     return fingerprint[:SHORT] if fingerprint else artifact.url
 

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from reconciler.live import FAILED_STATES, STOPPED_STATES, ApplicationStatus, Execution
+from reconciler.live import (
+    ACTIVE_STATES,
+    FAILED_STATES,
+    STOPPED_STATES,
+    ApplicationStatus,
+    Deployment,
+    Execution,
+)
 
 
 class Sync(StrEnum):
@@ -39,6 +46,8 @@ class Reason(StrEnum):
     COMPLETED = "Completed"
     RUNNING = "Running"
     QUEUED = "Queued"
+    SERVING = "Serving"
+    NO_MODEL = "NoEligibleModel"
     NOT_WANTED = "NotWanted"
     NOT_STARTED = "NotStarted"
     RETRYING = "Retrying"
@@ -159,6 +168,19 @@ def runs(budget: RunBudget, executions: Sequence[Execution], now: datetime) -> R
         later = moment if moment and moment > now else None
         return state(Health.PROGRESSING, Reason.RETRYING, _attempt(failed, budget), launches, later)
     return state(Health.MISSING, Reason.NOT_STARTED, "", launches)
+
+
+def deployment_health(server: Deployment) -> Verdict:
+    """Health of a model server."""
+    if server.ended:
+        return Verdict(Health.SUSPENDED, Reason.STOPPED_BY_HAND, server.message)
+    if server.status == "RUNNING":
+        return Verdict(Health.HEALTHY, Reason.SERVING, server.message)
+    if server.status in FAILED_STATES:
+        return Verdict(Health.DEGRADED, Reason.STALLED, server.message)
+    if server.status in ACTIVE_STATES:
+        return Verdict(Health.PROGRESSING, Reason.QUEUED, server.message)
+    return Verdict(Health.UNKNOWN, Reason.UNREADABLE, f"AI Core reports the state {server.status}")
 
 
 def application(status: ApplicationStatus | None) -> Verdict:

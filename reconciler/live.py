@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
 
-__all__ = ["Artifact", "Configuration", "Execution", "LogLine", "Metric", "Metrics"]
+__all__ = ["Artifact", "Configuration", "Deployment", "Execution", "LogLine", "Metric", "Metrics"]
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -20,6 +20,8 @@ ACTIVE_STATES = frozenset({"UNKNOWN", "PENDING", "RUNNING"})
 FAILED_STATES = frozenset({"DEAD"})
 #: States that a person asked for; the reconciler does not count them as failures.
 STOPPED_STATES = frozenset({"STOPPING", "STOPPED"})
+#: Deployments that serve nothing more and cannot be given another configuration.
+ENDED_DEPLOYMENTS = frozenset({"STOPPING", "STOPPED", "DELETING", "COMPLETED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,28 @@ class Execution:
 
 
 @dataclass(frozen=True, slots=True)
+class Deployment:
+    """A model server; `status` and `target_status` are the words of the AI API."""
+
+    id: str
+    configuration: str  #: id of the configuration that it serves, or is about to
+    configuration_name: str
+    scenario: str
+    executable: str
+    status: str
+    target_status: str
+    created_at: datetime
+    modified_at: datetime
+    message: str = ""
+    url: str = ""  #: empty until it has first run
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has stopped, or is on its way to that."""
+        return self.status in ENDED_DEPLOYMENTS or self.target_status in {"STOPPED", "DELETED"}
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
     """One value that an execution tracked; `step` is the optimizer step."""
 
@@ -175,6 +199,9 @@ class Live:
     artifacts: tuple[Artifact, ...] = ()
     configurations: tuple[Configuration, ...] = ()
     executions: tuple[Execution, ...] = ()
+    deployments: tuple[Deployment, ...] = ()
+    #: of the runs whose models may be served, by execution id; those that tracked nothing are empty
+    metrics: Mapping[str, Metrics] = field(default_factory=dict)
     application_status: ApplicationStatus | None = None  #: None where the application does not exist
     templates: Mapping[str, TemplateState] = field(default_factory=dict)  #: executable id -> state
     #: full name of a live configuration -> the template it was made with, where Git still has it
@@ -195,8 +222,19 @@ class Live:
         )
 
     @cached_property
+    def configurations_by_id(self) -> Mapping[str, Configuration]:
+        return {configuration.id: configuration for configuration in self.configurations}
+
+    @cached_property
     def artifacts_by_id(self) -> Mapping[str, Artifact]:
         return {artifact.id: artifact for artifact in self.artifacts}
+
+    @cached_property
+    def outputs_by_execution(self) -> Mapping[str, tuple[Artifact, ...]]:
+        """Execution id -> the artifacts that it wrote, oldest first; the empty id for all others."""
+        return _grouped(
+            sorted(self.artifacts, key=lambda a: (a.created_at, a.id)), lambda a: a.execution or ""
+        )
 
 
 def _grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, tuple[T, ...]]:

@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from reconciler.aicore import AICore
+from reconciler.bindings import bind
 from reconciler.clock import Clock
 from reconciler.desired import Desired
-from reconciler.live import Application, ApplicationStatus, Live
+from reconciler.live import Application, ApplicationStatus, Live, Metrics
 from reconciler.objectstore import ObjectStore, is_complete
 from reconciler.plan import find_application
+from reconciler.promotion import runs_to_measure
 from reconciler.templates import GitReader, past_templates, template_states
 
 _WORKERS = 8
@@ -38,6 +40,7 @@ def observe(
         artifacts = [pool.submit(aicore.artifacts, scenario) for scenario in scenarios]
         configurations = [pool.submit(aicore.configurations, scenario) for scenario in scenarios]
         executions = [pool.submit(aicore.executions, scenario) for scenario in scenarios]
+        deployments = [pool.submit(aicore.deployments, scenario) for scenario in scenarios]
         found, status = applications.result()
         live = Live(
             observed_at=now,
@@ -49,11 +52,20 @@ def observe(
             artifacts=tuple(a for part in artifacts for a in part.result()),
             configurations=tuple(c for part in configurations for c in part.result()),
             executions=tuple(e for part in executions for e in part.result()),
+            deployments=tuple(d for part in deployments for d in part.result()),
             application_status=status,
             complete_uploads=uploads.result(),
             templates=template_states(desired.templates, status, git),
         )
-    return dataclasses.replace(live, past_templates=past_templates(desired, live, git))
+    past = past_templates(desired, live, git)
+    return dataclasses.replace(live, past_templates=past, metrics=_metrics(aicore, desired, live))
+
+
+def _metrics(aicore: AICore, desired: Desired, live: Live) -> dict[str, Metrics]:
+    """Of the runs among which deployments choose; a run that has tracked nothing gets an empty entry."""
+    runs = runs_to_measure(bind(desired.ordered(), live), live)
+    found = aicore.metrics(runs) if runs else {}
+    return {run: found.get(run, Metrics(run)) for run in runs}
 
 
 def _if_asked(read: Callable[[], frozenset[str]], asked: bool) -> frozenset[str]:

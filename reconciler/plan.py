@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from generator.spec.operations import Policy
 from reconciler.bindings import bind
+from reconciler.deployments import plan_deployments, unwanted
 from reconciler.desired import (
     DATASET_LABEL,
     Desired,
@@ -46,7 +47,8 @@ def plan(desired: Desired, live: Live, policy: Policy, held: Collection[str] = (
     everything = bind(desired.ordered(), live)
     desired = everything.without(held)
     configurations = {wanted.address: find_configurations(wanted, live) for wanted in desired.configurations}
-    conflicts = [_conflict(wanted, live) for wanted in desired.configurations]
+    serving = plan_deployments(desired, live)
+    conflicts = [_conflict(wanted, live) for wanted in (*desired.configurations, *serving.wanted)]
     runs = plan_runs(desired, live, configurations, policy)
     changed = {
         c.executable for c in desired.configurations if not configurations[c.address] and not c.waits_for
@@ -57,17 +59,23 @@ def plan(desired: Desired, live: Live, policy: Policy, held: Collection[str] = (
         Stage(StageName.UPLOAD, tuple(_uploads(desired, live))),
         Stage(StageName.REGISTER, tuple(_registrations(desired, live))),
         Stage(StageName.SYNC, tuple(_syncs(desired, live, changed))),
-        Stage(StageName.CONFIGURE, tuple(_configurations(desired, live, configurations))),
+        Stage(
+            StageName.CONFIGURE,
+            (*_configurations(desired, live, configurations), *serving.configurations),
+        ),
         Stage(StageName.STOP, runs.stops),
         Stage(StageName.LAUNCH, runs.launches),
+        Stage(StageName.DEPLOY, serving.deployments),
     )
     return Plan(
         environment=desired.environment,
         stages=tuple(stage for stage in stages if stage.changes),
-        retired=tuple(_retired(everything, live)),
-        warnings=tuple(_unserved(everything)),
-        errors=tuple(sorted([*_foreign(desired, live), *(c for c in conflicts if c), *runs.errors])),
-        unhealthy=runs.unhealthy,
+        retired=tuple(_retired(everything, live, serving.names)),
+        warnings=tuple(sorted([*serving.warnings, *unwanted(everything, live)])),
+        errors=tuple(
+            sorted([*_foreign(desired, live), *(c for c in conflicts if c), *runs.errors, *serving.errors])
+        ),
+        unhealthy=(*runs.unhealthy, *serving.unhealthy),
     )
 
 
@@ -149,17 +157,6 @@ def _state(template: DesiredTemplate, live: Live) -> TemplateState:
     return live.templates.get(template.executable, _NO_STATE)
 
 
-def _unserved(desired: Desired) -> Iterator[Problem]:
-    for deployment in desired.deployments:
-        yield Problem(
-            deployment.address,
-            "not-reconciled",
-            f"not reconciled yet: the template of {deployment.executable} is rendered and synced, "
-            "and no server is started",
-            "Start it in AI Core by hand; apply and reconcile neither start nor stop deployments.",
-        )
-
-
 def _publish(desired: Desired, live: Live, changed: set[str]) -> Iterator[Change]:
     for template in desired.templates:
         if not _state(template, live).published:
@@ -234,8 +231,8 @@ def _why_new(old: Configuration | None, fields: tuple[FieldChange, ...]) -> str:
     return f"differs from {old.name}"
 
 
-def _retired(desired: Desired, live: Live) -> Iterator[Change]:
-    names = {wanted.full_name for wanted in desired.configurations}
+def _retired(desired: Desired, live: Live, served: Collection[str]) -> Iterator[Change]:
+    names = {wanted.full_name for wanted in desired.configurations} | set(served)
     urls = {dataset.url for dataset in desired.datasets}
     why = "no longer wanted; AI Core has no way to delete it"
     for old in sorted(live.configurations, key=lambda c: (c.scenario, c.name, c.id)):

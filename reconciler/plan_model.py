@@ -24,7 +24,9 @@ class Action(StrEnum):
     PUBLISH = "publish"  #: done by `corespec render` and `publish`, not by apply
     SYNC = "sync"
     LAUNCH = "launch"
-    WAIT = "wait"  #: wanted, and held back by a limit on concurrency
+    WAIT = "wait"  #: wanted, and held back by a limit or by what must come before
+    DEPLOY = "deploy"  #: start a model server
+    UPDATE = "update"  #: give a model server another configuration; its URL stays
     STOP = "stop"
     RETIRE = "retire"  #: no longer wanted; AI Core cannot delete it, so it is reported and never pending
 
@@ -37,6 +39,7 @@ class Category(StrEnum):
     RETRAIN = "retrain"
     METADATA = "metadata"
     RUN = "run"
+    SERVE = "serve"
 
 
 class StageName(StrEnum):
@@ -50,6 +53,7 @@ class StageName(StrEnum):
     CONFIGURE = "configure"
     STOP = "stop"
     LAUNCH = "launch"
+    DEPLOY = "deploy"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -76,7 +80,8 @@ class Change:
     @property
     def deed(self) -> tuple[str, str, str, tuple[tuple[str, str | None, str | None], ...]]:
         """What is done, whatever the reason; a run that is held back is still the same run."""
-        action = Action.LAUNCH if self.action is Action.WAIT else self.action
+        later = Action.UPDATE if self.category is Category.SERVE else Action.LAUNCH
+        action = later if self.action is Action.WAIT else self.action
         fields = tuple((f.path, f.before, f.after) for f in self.fields if not f.path.startswith(NOTES))
         return (self.address, action.value, self.name, fields)
 

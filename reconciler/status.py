@@ -9,14 +9,16 @@ from typing import Any
 
 from reconciler.bindings import bind
 from reconciler.desired import Desired, DesiredConfiguration, DesiredExecution
+from reconciler.figures import split_of
 from reconciler.find import find_artifacts, find_configurations
 from reconciler.health import Health, Reason, RunState, Sync, Verdict, application, worst
 from reconciler.live import Live, Metric, Metrics
 from reconciler.plan import find_application
 from reconciler.plan_model import FORMAT_VERSION
+from reconciler.promotion import Promotion, Step, promotion_health, promotions
 from reconciler.runs import run_states
 
-__all__ = ["Status", "StatusRow"]
+__all__ = ["Status", "StatusRow", "split_of"]
 
 #: The metric shown in the overview.
 BEST_METRIC = "mAP/allClasses"
@@ -36,8 +38,11 @@ class StatusRow:
     since: datetime | None = None
     execution: str | None = None
     best: float | None = None
+    deployment: str | None = None  #: id of a model server
+    url: str | None = None  #: where it answers
 
     def document(self, now: datetime) -> dict[str, Any]:
+        server = {"deployment": self.deployment, "deployment_url": self.url or ""} if self.deployment else {}
         return {
             "address": self.address,
             "sync": self.sync.value,
@@ -48,6 +53,7 @@ class StatusRow:
             "age_seconds": int((now - self.since).total_seconds()) if self.since else None,
             "execution": self.execution,
             "best": {"metric": BEST_METRIC, "value": self.best} if self.best is not None else None,
+            **server,
         }
 
 
@@ -86,6 +92,7 @@ def status(desired: Desired, live: Live, metrics: Mapping[str, Metrics]) -> Stat
         *_datasets(desired, live),
         *_configurations(desired, live),
         *(_execution(wanted, states[wanted.address], metrics) for wanted in desired.executions),
+        *(_deployment(promotion) for promotion in promotions(desired, live)),
     ]
     revision = live.application_status.revision if live.application_status else ""
     return Status(desired.environment, live.observed_at, revision, tuple(rows))
@@ -106,11 +113,6 @@ def best(metrics: Metrics | None, name: str = BEST_METRIC) -> float | None:
         if of_split := [m.value for m in values if split_of(m) == split]:
             return max(of_split)
     return None
-
-
-def split_of(metric: Metric) -> str:
-    """train, validation, test or empty: the `data_split` label."""
-    return metric.labels.get("data_split", "")
 
 
 def latest(values: Iterable[Metric], name: str) -> Metric | None:
@@ -181,6 +183,22 @@ def _execution(wanted: DesiredExecution, state: RunState, metrics: Mapping[str, 
         since=since,
         execution=run.id if run else None,
         best=best(metrics.get(run.id)) if run else None,
+    )
+
+
+def _deployment(promotion: Promotion) -> StatusRow:
+    server = promotion.server
+    verdict = promotion_health(promotion)
+    synced = promotion.step is Step.NOTHING and server is not None
+    return StatusRow(
+        address=promotion.wanted.address,
+        sync=Sync.SYNCED if synced else Sync.OUT_OF_SYNC,
+        health=verdict.health,
+        reason=verdict.reason,
+        message=verdict.message,
+        since=server.modified_at if server else None,
+        deployment=server.id if server else None,
+        url=server.url if server else None,
     )
 
 

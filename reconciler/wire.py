@@ -12,6 +12,7 @@ from reconciler.live import (
     ApplicationStatus,
     Artifact,
     Configuration,
+    Deployment,
     Execution,
     LogLine,
     Metric,
@@ -131,6 +132,22 @@ def execution(item: Json) -> Execution:
         started_at=optional_timestamp(item.get("startTime")),
         completed_at=optional_timestamp(item.get("completionTime")),
         outputs=tuple(artifact(a) for a in item.get("outputArtifacts") or ()),
+    )
+
+
+def deployment(item: Json) -> Deployment:
+    return Deployment(
+        id=item["id"],
+        configuration=item["configurationId"],
+        configuration_name=item.get("configurationName") or "",
+        scenario=item.get("scenarioId") or "",
+        executable=item.get("executableId") or "",
+        status=item["status"],
+        target_status=item.get("targetStatus") or "",
+        created_at=timestamp(item["createdAt"]),
+        modified_at=timestamp(item["modifiedAt"]),
+        message=item.get("statusMessage") or "",
+        url=item.get("deploymentUrl") or "",
     )
 
 

@@ -18,6 +18,8 @@ SIGNS = {
     Action.SYNC: "~",
     Action.LAUNCH: ">",
     Action.WAIT: ".",
+    Action.DEPLOY: ">",
+    Action.UPDATE: "~",
     Action.STOP: "!",
     Action.RETIRE: "?",
 }
@@ -94,7 +96,7 @@ def status_text(status: Status) -> str:
     lines = []
     for line, row in zip(table, (None, *status.rows), strict=True):
         lines.append("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-        if row and row.message and row.health != "Healthy":
+        if row and row.message and (row.health != "Healthy" or row.deployment):
             lines.append(f"    {row.message}")
     lines.append(f"Environment {status.environment}: {status.health.value}, {_revision(status.revision)}.")
     return "\n".join(lines) + "\n"

@@ -238,6 +238,7 @@ def at_rest(world: World) -> tuple[Any, ...]:
         sorted(artifacts.values()),
         sorted((c["name"], str(c["parameterBindings"])) for c in server.configurations),
         sorted((e["configurationName"], e["status"]) for e in server.executions),
+        sorted((d["configurationName"], d["status"]) for d in server.deployments),
     )
 
 

@@ -74,6 +74,8 @@ class FakeAICore:
     artifacts: list[dict[str, Any]] = field(default_factory=list)
     configurations: list[dict[str, Any]] = field(default_factory=list)
     executions: list[dict[str, Any]] = field(default_factory=list)
+    deployments: list[dict[str, Any]] = field(default_factory=list)
+    metrics: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  #: by execution id
     group_status: str = "PROVISIONED"
     requests: list[str] = field(default_factory=list)
     fault_at: int | None = None
@@ -91,7 +93,7 @@ class FakeAICore:
         return self._answer(f"POST {path}", lambda: self._write(path, dict(body)))
 
     def patch(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        return self._answer(f"PATCH {path}", lambda: self._stop(path.rpartition("/")[2]))
+        return self._answer(f"PATCH {path}", lambda: self._patch(path, dict(body)))
 
     def _answer(self, request: str, act: Callable[[], Any]) -> Any:
         index = len(self.requests)
@@ -112,9 +114,12 @@ class FakeAICore:
             "/lm/artifacts": self.artifacts,
             "/lm/configurations": self.configurations,
             "/lm/executions": self.executions,
+            "/lm/deployments": self.deployments,
         }
         if path in collections:
             return _page(collections[path], params)
+        if path == "/lm/metrics":
+            return self._metrics(params["executionIds"].split(","))
         head, _, last = path.rpartition("/")
         if path.endswith("/status"):
             return self._status(path.split("/")[-2])
@@ -165,18 +170,52 @@ class FakeAICore:
         elif path == "/lm/configurations":
             self.configurations.append(record)
         elif path == "/lm/executions":
-            self.executions.append(self._execution(record))
+            self.executions.append(self._run(record) | {"targetStatus": "COMPLETED"})
+        elif path == "/lm/deployments":
+            self.deployments.append(self._run(record) | {"targetStatus": "RUNNING", "deploymentUrl": ""})
         return {"id": record["id"], "message": "created", "status": "UNKNOWN"}
 
-    def _execution(self, record: dict[str, Any]) -> dict[str, Any]:
+    def _run(self, record: dict[str, Any]) -> dict[str, Any]:
         configuration = next(c for c in self.configurations if c["id"] == record["configurationId"])
         return record | {
             "configurationName": configuration["name"],
             "scenarioId": configuration["scenarioId"],
             "executableId": configuration["executableId"],
             "status": "UNKNOWN",
-            "targetStatus": "COMPLETED",
         }
+
+    def _metrics(self, executions: list[str]) -> dict[str, Any]:
+        found = [
+            {"executionId": id_, "metrics": self.metrics[id_]} for id_ in executions if id_ in self.metrics
+        ]
+        return {"resources": found} if found else _absent("metrics")
+
+    def _patch(self, path: str, body: dict[str, Any]) -> Mapping[str, Any]:
+        id_ = path.rpartition("/")[2]
+        if not path.startswith("/lm/deployments/"):
+            return self._stop(id_)
+        server = next(d for d in self.deployments if d["id"] == id_)
+        if server["status"] not in {"RUNNING", "PENDING", "DEAD"}:
+            raise InputRejectedError(f"status {server['status']} cannot be changed")
+        new = self._run(body)
+        if new["executableId"] != server["executableId"]:
+            raise InputRejectedError("another executable")
+        server.update(new | {"status": "PENDING", "modifiedAt": self._now()})
+        return {"id": id_, "message": "scheduled"}
+
+    def serve(self, status: str = "RUNNING") -> None:
+        """Let all deployments that are starting, or run, come to this status."""
+        for server in self.deployments:
+            if server["status"] in {"UNKNOWN", "PENDING", "RUNNING"}:
+                server.update(status=status, modifiedAt=self._now())
+                server["deploymentUrl"] = f"https://answers/{server['id']}"
+
+    def track(self, execution: str, name: str, value: float, split: str = "test") -> None:
+        """An execution has measured something."""
+        labels = [{"name": "data_split", "value": split}]
+        self.metrics.setdefault(execution, []).append(
+            {"name": name, "value": value, "step": 1, "labels": labels}
+        )
 
     def _stop(self, id_: str) -> Mapping[str, Any]:
         self.finish(id_, "STOPPED")

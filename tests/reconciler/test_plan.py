@@ -11,14 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generator.spec.operations import Policy
-from reconciler.desired import Desired, DesiredDeployment
+from reconciler.desired import Desired
 from reconciler.exitcode import ExitCode
 from reconciler.explain import differences
 from reconciler.live import Configuration as LiveConfiguration
 from reconciler.live import Live, TemplateState
 from reconciler.plan import plan, unpublished
 from reconciler.plan_model import Action, Category, FieldChange, Plan, StageName
-from reconciler.report.text import plan_text
 from tests.reconciler.builders import (
     EXECUTABLE,
     World,
@@ -79,19 +78,6 @@ def test_after_apply_and_a_finished_run_nothing_is_left(world: World) -> None:
     before = list(world.server.writes)
     world.apply()
     assert world.server.writes == before
-
-
-def test_a_deployment_is_named_and_changes_nothing(world: World) -> None:
-    """One warning for each, that it is not reconciled; stages, exit code and digest are as without it."""
-    plain = world.plan()
-    wanted = tuple(DesiredDeployment(f"deployment/meters/{name}", "reader") for name in ("b", "a"))
-    made = plan(replace(world.want, deployments=wanted), world.observe(), POLICY)
-    assert [(w.address, w.code) for w in made.warnings] == [
-        ("deployment/meters/a", "not-reconciled"),
-        ("deployment/meters/b", "not-reconciled"),
-    ]
-    assert "warning: deployment/meters/a: not reconciled yet" in plan_text(made)
-    assert (made.stages, made.exit_code, made.digest) == (plain.stages, ExitCode.CONVERGED, plain.digest)
 
 
 def test_what_is_held_takes_nobody_elses_place(tmp_path: Path) -> None:

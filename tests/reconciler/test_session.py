@@ -131,20 +131,18 @@ deployments:
 """
 
 
-def test_a_model_server_is_rendered_and_synced_and_its_deployment_named(project: Project) -> None:
-    """The ServingTemplate is waited for like any other; the deployment is a warning and nothing else."""
+def test_a_model_server_waits_for_a_measured_model(project: Project) -> None:
+    """The ServingTemplate is waited for like any other; nothing is served that has no figure."""
     project.edit("\ndatasets:", SERVER.format(name=project.name))
     project.spec.write_text(project.spec.read_text() + SERVED.format(name=project.name))
     project.push("Serve")
-    heard: list[Event] = []
-    result = project.session().reconcile_once(QUICK, listener=heard.append)
-    assert result.exit_code is ExitCode.CONVERGED
+    result = project.session().reconcile_once(QUICK)
+    assert result.exit_code is ExitCode.PENDING
     assert _kinds(result.applied).count("sync template") == 2
-    address = f"deployment/{project.name}/reader"
-    assert [(w.address, w.code) for w in result.final.warnings] == [(address, "not-reconciled")]
-    assert [e.address for e in heard if e.kind is EventKind.WARNING] == [address]
-    assert project.session().status().health is Health.HEALTHY
-    assert project.session().plan().exit_code is ExitCode.CONVERGED
+    (change,) = result.final.changes
+    assert (change.address, change.action.value) == (f"deployment/{project.name}/reader", "wait")
+    assert change.reason.startswith("no completed run of baseline")
+    assert result.final.warnings == ()
 
 
 def test_a_changed_parameter_then_put_back(project: Project, proxy: Proxy) -> None:
