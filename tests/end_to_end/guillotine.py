@@ -15,8 +15,8 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from multiprocessing.connection import wait
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.connection import wait
 from pathlib import Path
 from urllib.parse import urlsplit
 

@@ -152,13 +152,10 @@ def test_artifacts_are_those_of_the_old_package(name: str, catalog: Mapping[str,
     assert (inputs, outputs) == ARTIFACTS[name]
 
 
-def test_only_the_detector_checks_its_data_before_anything_is_created(
-    catalog: Mapping[str, Workflow],
-) -> None:
-    checks = {name: workflow.check for name, workflow in catalog.items() if workflow.check}
-    assert checks == {
-        "object-detection-train": ("-m", "trainer", "check", "object-detection-train"),
-    }
+def test_every_training_checks_its_data_before_anything_is_created(catalog: Mapping[str, Workflow]) -> None:
+    for name, workflow in catalog.items():
+        expected = ("-m", "trainer", "check", name) if workflow.kind == "training" else None
+        assert workflow.check == expected
 
 
 def test_every_parameter_is_documented_and_its_default_is_legal(catalog: Mapping[str, Workflow]) -> None:
