@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from reconciler.desired import Desired, DesiredConfiguration
@@ -29,14 +29,15 @@ class Serving:
     unhealthy: tuple[Problem, ...]
 
 
-def plan_deployments(desired: Desired, live: Live) -> Serving:
-    """`desired` is bound (`bindings.bind`)."""
-    found = promotions(desired, live)
+def plan_deployments(desired: Desired, live: Live, held: Collection[str] = ()) -> Serving:
+    """`desired` is bound (`bindings.bind`). Servers of the executables in `held` are left alone."""
+    everything = promotions(desired, live)
+    found = [promotion for promotion in everything if promotion.wanted.executable not in held]
     return Serving(
         wanted=tuple(p.configuration for p in found if p.configuration),
         names=frozenset(
-            {p.configuration.full_name for p in found if p.configuration}
-            | {server.configuration_name for p in found for server in p.servers}
+            {p.configuration.full_name for p in everything if p.configuration}
+            | {server.configuration_name for p in everything for server in p.servers}
         ),
         configurations=tuple(change for p in found for change in _configuration(p, desired, live)),
         deployments=tuple(_change(p) for p in found if p.step in _ACTIONS),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -20,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from reconciler.dataset import DatasetFile
 from reconciler.objectstore import Arrived, changed
+from reconciler.room import Room
 from reconciler.s3client import PRESENT, Bucket, code
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 #: Bytes of a part, and the size from which a file travels in parts.
-PART = 8 * MIB
+PART = 16 * MIB
 _MOST_PARTS = 10_000
 
 
@@ -37,12 +37,11 @@ def part_size(size: int) -> int:
 
 
 class Parts:
-    """Threads that send parts, and a limit on the parts in memory, shared by all files of a store."""
+    """Threads that send parts, shared by all files of a store; `room` limits what is in memory."""
 
-    def __init__(self, bucket: Bucket, workers: int) -> None:
-        self._bucket = bucket
+    def __init__(self, bucket: Bucket, workers: int, room: Room) -> None:
+        self._bucket, self._room = bucket, room
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="part")
-        self._room = threading.BoundedSemaphore(workers + 1)
 
     def send(self, key: str, path: Path, file: DatasetFile, arrived: Arrived) -> None:
         """Bring `path` to `key` (full). Raises DatasetError if it is no longer what was hashed.
@@ -55,9 +54,11 @@ class Parts:
         try:
             with path.open("rb") as stream:
                 for number, size in enumerate(_sizes(file.size), 1):
-                    with self._space(sending, number) as submit:
+                    with self._space(sending, number, size) as submit:
                         content = stream.read(size)
                         digest.update(content)
+                        if len(content) < size:
+                            break  # the file has shrunk; its digest says so below
                         if sending.has(number, content):
                             arrived(len(content), sent=False)
                         else:
@@ -68,17 +69,17 @@ class Parts:
         except OSError:
             raise changed(file) from None
         finally:
-            for _ in range(sending.cancel()):
-                self._room.release()
+            for number in sending.cancel():
+                self._room.give(_sizes(file.size)[number - 1])
         if grown or digest.hexdigest() != file.sha256:
             self._abort(key, upload)
             raise changed(file)
         self._finish(key, upload, [sending.parts[number] for number in sorted(sending.parts)])
 
     @contextlib.contextmanager
-    def _space(self, sending: _Sending, number: int) -> Iterator[Callable[..., None]]:
+    def _space(self, sending: _Sending, number: int, size: int) -> Iterator[Callable[..., None]]:
         """Room in memory for one part, which the thread that sends it gives back."""
-        self._room.acquire()
+        self._room.take(size)
         submitted = False
 
         def submit(*call: Any) -> None:
@@ -91,11 +92,12 @@ class Parts:
             yield submit
         finally:
             if not submitted:
-                self._room.release()
+                self._room.give(size)
 
     def _part(
         self, key: str, upload: str, number: int, content: bytes, arrived: Arrived
     ) -> CompletedPartTypeDef:
+        size = len(content)
         try:
             digest = hashlib.sha256(content)
             checksum = base64.b64encode(digest.digest()).decode()
@@ -104,9 +106,9 @@ class Parts:
             etag = self._bucket.call(
                 lambda: self._bucket.put(key, content, headers, digest.hexdigest(), query)
             )
-            arrived(len(content), sent=True)
+            arrived(size, sent=True)
         finally:
-            self._room.release()
+            self._room.give(size)
         return {"PartNumber": number, "ETag": etag, "ChecksumSHA256": checksum}
 
     def _begin(self, key: str, file: DatasetFile) -> str:
@@ -187,9 +189,9 @@ class _Sending:
                 del self.waiting[number]
                 self.parts[number] = future.result()
 
-    def cancel(self) -> int:
-        """Give up the parts that no thread has taken (their number), and wait for the others."""
-        given_up = sum(future.cancel() for future in self.waiting.values())
+    def cancel(self) -> list[int]:
+        """Give up the parts that no thread has taken (their numbers), and wait for the others."""
+        given_up = [number for number, future in self.waiting.items() if future.cancel()]
         wait(self.waiting.values())
         return given_up
 

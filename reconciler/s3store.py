@@ -15,13 +15,16 @@ from reconciler.clock import Clock
 from reconciler.dataset import DatasetFile
 from reconciler.errors import TransientError
 from reconciler.objectstore import Arrived, changed, uncounted
+from reconciler.room import Room
 from reconciler.s3client import PRESENT, Bucket, code
 from reconciler.s3multipart import PART, Parts
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
-_PART_WORKERS = 4
+_PART_WORKERS = 8
+#: Bytes of files and parts in memory at the same time.
+_ROOM = 96 << 20
 
 
 class S3Store:
@@ -33,7 +36,8 @@ class S3Store:
     way, whichever checksum extensions it knows.
     """
 
-    workers = 12
+    #: Many: a small object is mostly waiting for the answer.
+    workers = 24
 
     def __init__(
         self,
@@ -56,7 +60,8 @@ class S3Store:
             connections=self.workers + _PART_WORKERS,
             clock=clock,
         )
-        self._parts = Parts(self.bucket, _PART_WORKERS)
+        self._room = Room(_ROOM)
+        self._parts = Parts(self.bucket, _PART_WORKERS, self._room)
 
     def stored(self, prefix: str, files: tuple[DatasetFile, ...]) -> frozenset[str]:
         sizes = self.bucket.call(lambda: self._list(f"{prefix}/"))
@@ -72,6 +77,10 @@ class S3Store:
             if self._digest(key) != file.sha256:
                 raise TransientError(f"{self.bucket.where} holds {key}, and not with what was sent.")
             return
+        with self._room.of(file.size):
+            self._put_whole(key, path, file, arrived)
+
+    def _put_whole(self, key: str, path: Path, file: DatasetFile, arrived: Arrived) -> None:
         try:
             with path.open("rb") as stream:
                 content = stream.read(file.size + 1)

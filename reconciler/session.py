@@ -289,7 +289,7 @@ class _Rounds:
             stuck = view.plan.digest == last_digest and not outcome.launched
             last_digest = view.plan.digest
             active = _active(view, outcome)
-            if not self._options.wait or stuck or (not active and not outcome.applied):
+            if not self._options.wait or (not active and (stuck or not outcome.applied)):
                 break
             if active:
                 self._follow(view, active)

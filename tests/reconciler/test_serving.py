@@ -15,6 +15,7 @@ from reconciler.desired import Desired, DesiredBest, DesiredDeployment, DesiredT
 from reconciler.errors import ConflictError, ReconcilerError
 from reconciler.exitcode import ExitCode
 from reconciler.health import Health, Reason
+from reconciler.plan import plan
 from reconciler.plan_model import Action
 from reconciler.report.text import plan_text, status_text
 from reconciler.status import StatusRow, status
@@ -300,6 +301,15 @@ def test_a_block_that_is_gone_stops_nothing(world: World) -> None:
     assert [d["status"] for d in world.server.deployments] == ["RUNNING"]
     world.server.deployments[0].update(status="STOPPED")
     assert world.plan().warnings == ()
+
+
+def test_a_server_whose_template_is_held_is_left_alone(world: World) -> None:
+    """Its template waits to be merged: no change, and the configuration that it serves is not retired."""
+    served(world)
+    world.change(serving("a", image="docker.io/acme/server:2"))
+    made = plan(world.want, world.observe(), world.policy, {"server"})
+    assert made.empty
+    assert made.retired == ()
 
 
 def test_a_dataset_is_served_without_any_training(tmp_path: Path) -> None:
