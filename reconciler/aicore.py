@@ -19,6 +19,7 @@ from reconciler.live import (
     Artifact,
     Configuration,
     Deployment,
+    Executable,
     Execution,
     LogLine,
     Metrics,
@@ -79,6 +80,14 @@ class AICore:
 
     def docker_secrets(self) -> frozenset[str]:
         return frozenset(self._names("/admin/dockerRegistrySecrets", "name"))
+
+    def executables(self, scenario: str) -> tuple[Executable, ...]:
+        """What AI Core offers of a scenario; nothing where it has synced none of its templates."""
+        try:
+            items = self._list(f"/lm/scenarios/{quote(scenario)}/executables")
+        except NotFoundError:
+            return ()
+        return wire.parse("an executable", wire.executable, items)
 
     def artifacts(self, scenario: str) -> tuple[Artifact, ...]:
         return wire.parse("an artifact", wire.artifact, self._list("/lm/artifacts", {"scenarioId": scenario}))

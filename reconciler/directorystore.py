@@ -31,6 +31,17 @@ class DirectoryStore:
             same = pool.map(lambda file: _same(folder / file.path, file), files)
             return frozenset(file.path for file, is_same in zip(files, same, strict=True) if is_same)
 
+    def sizes(self, prefix: str) -> dict[str, int]:
+        folder = self._path(prefix)
+        try:
+            return {
+                path.relative_to(folder).as_posix(): path.stat().st_size
+                for parent, _, names in os.walk(folder, onerror=_not_absent)
+                for path in (Path(parent, name) for name in names)
+            }
+        except OSError as error:
+            raise self._unusable(error) from None
+
     def put(self, prefix: str, source: Path, file: DatasetFile, arrived: Arrived = uncounted) -> None:
         target = self._path(f"{prefix}/{file.path}")
         # Unfinished files wait outside the prefix: a reader of the folder must never meet one.
@@ -92,3 +103,9 @@ def _same(path: Path, file: DatasetFile) -> bool:
             return hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
     except OSError:
         return False
+
+
+def _not_absent(error: OSError) -> None:
+    """A folder that is not there holds nothing; one that cannot be read is another thing."""
+    if not isinstance(error, FileNotFoundError):
+        raise error

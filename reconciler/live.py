@@ -71,6 +71,17 @@ class ApplicationStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Executable:
+    """What AI Core has made of a template: of it, the part that the API shows."""
+
+    id: str
+    scenario: str
+    title: str
+    version: str
+    parameters: Mapping[str, str] = field(default_factory=dict)  #: name -> default, empty without one
+
+
+@dataclass(frozen=True, slots=True)
 class Artifact:
     """A dataset, model or result set that AI Core knows; `url` is `ai://<object store>/<path>`."""
 

@@ -38,6 +38,10 @@ class ObjectStore(Protocol):
         """The paths of those `files` that lie under `prefix` with the very same content."""
         ...
 
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Bytes of each object under `prefix`, by its path below it: a listing, nothing is opened."""
+        ...
+
     def put(self, prefix: str, source: Path, file: DatasetFile, arrived: Arrived = uncounted) -> None:
         """Send one file; it appears whole or not at all. DatasetError if it is no longer what was hashed.
 

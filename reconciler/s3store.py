@@ -70,6 +70,10 @@ class S3Store:
             same = pool.map(lambda file: self._digest(f"{prefix}/{file.path}") == file.sha256, candidates)
             return frozenset(file.path for file, is_same in zip(candidates, same, strict=True) if is_same)
 
+    def sizes(self, prefix: str) -> dict[str, int]:
+        found = self.bucket.call(lambda: self._list(f"{prefix}/"))
+        return {path: size for path, size in found.items() if path}  # consoles make an object of a folder
+
     def put(self, prefix: str, source: Path, file: DatasetFile, arrived: Arrived = uncounted) -> None:
         path, key = source / file.path, f"{prefix}/{file.path}"
         if file.size > PART:

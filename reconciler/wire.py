@@ -13,6 +13,7 @@ from reconciler.live import (
     Artifact,
     Configuration,
     Deployment,
+    Executable,
     Execution,
     LogLine,
     Metric,
@@ -89,6 +90,16 @@ def application_status(item: Json) -> ApplicationStatus:
             )
             for r in resources
         ),
+    )
+
+
+def executable(item: Json) -> Executable:
+    return Executable(
+        id=item["id"],
+        scenario=item["scenarioId"],
+        title=str(item.get("name") or ""),
+        version=str(item.get("versionId") or ""),
+        parameters={str(p["name"]): str(p.get("default") or "") for p in item.get("parameters") or ()},
     )
 
 
