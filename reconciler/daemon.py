@@ -10,7 +10,7 @@ from generator.errors import GeneratorError, ReferenceUnavailableError
 from generator.repository import GitRepository
 from generator.spec.environment import Environment
 from reconciler.backoff import Backoffs, leave_out
-from reconciler.errors import LockHeldError, NotHealthyError, ReconcilerError, TransientError
+from reconciler.errors import LockHeldError, LockLostError, NotHealthyError, ReconcilerError, TransientError
 from reconciler.events import Event, EventKind
 from reconciler.health import Sync
 from reconciler.journal import Journal
@@ -250,7 +250,7 @@ class Daemon:
 
 def classify(error: BaseException) -> Ending:
     """Whether trying again can help."""
-    if isinstance(error, LockHeldError):
+    if isinstance(error, LockHeldError | LockLostError):
         return Ending.LOCKED
     passing = isinstance(error, TransientError | NotHealthyError | OSError)
     return Ending.TRANSIENT if passing or getattr(error, "transient", False) else Ending.TERMINAL

@@ -43,6 +43,14 @@ class Checkout:
         self._credentials = _credentials(environment, root)
         self._repository = GitRepository.open(root, self._credentials)
 
+    @property
+    def commit(self) -> str:
+        """What is checked out (40 hex digits); "" before the first commit."""
+        try:
+            return self._repository.head()
+        except RepositoryError:
+            return ""
+
     def fetch(self) -> None:
         """Learn what the branch holds now."""
         self._repository.fetch()

@@ -14,7 +14,7 @@ from reconciler.branch import Follower
 from reconciler.check import UNCHECKED
 from reconciler.clock import Clock, SystemClock
 from reconciler.compare import Measured
-from reconciler.connection import connect, connect_readonly, credentials
+from reconciler.connection import connect, connect_readonly
 from reconciler.counts import with_counts
 from reconciler.errors import InputRejectedError
 from reconciler.events import Emitter, EventKind, EventLog, Listener
@@ -23,7 +23,7 @@ from reconciler.find import find_configurations
 from reconciler.follow import follow
 from reconciler.gitops import Checkout, Publication
 from reconciler.live import Configuration, Execution, Live, LogLine, Metrics
-from reconciler.lock import FileLock
+from reconciler.locks import Lock, open_lock
 from reconciler.observe import observe
 from reconciler.plan import plan, unpublished
 from reconciler.plan_model import Action, Plan, Problem, StageName, counted
@@ -314,19 +314,19 @@ class _Rounds:
     def _round(self, shown: Plan | None) -> tuple[View, Outcome]:
         session, root = self._session, self._session.root
         bench = session.bench()
-        place = credentials(bench.environment, root)
-        lock = FileLock(
-            place.base_url,
-            bench.environment.resource_group,
+        git = session.checkout(bench)
+        lock = open_lock(
+            bench.environment,
+            root,
             "apply",
+            commit=git.commit,
             timeout=self._options.lock_timeout,
             folder=session._lock_folder,
             clock=self._clock,
         )
         with lock:
-            git = session.checkout(bench)
             git.fetch()
-            aicore = connect(bench.environment, root, self._clock)
+            aicore = connect(bench.environment, root, self._clock, before_write=lock.check)
             left, merged_only = self._launches_left(bench), self._proposal is not None
             view = session._look(bench, git, aicore, left, merged_only=merged_only)
             if self._first is None:
@@ -388,7 +388,7 @@ def open_session(
     return Session(root, environment, catalog, clock=clock)
 
 
-def _guard(lock: FileLock, steward: Steward) -> Callable[[], None]:
+def _guard(lock: Lock, steward: Steward) -> Callable[[], None]:
     def guard() -> None:
         lock.check()
         steward.check()
