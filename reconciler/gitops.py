@@ -70,6 +70,28 @@ class Checkout:
         """Content at the head of the branch, as last fetched."""
         return self.read(f"{_REMOTE}/{self._branch}", path)
 
+    def branch_head(self) -> str:
+        """Id of the branch's head, as last fetched. Raises InputRejectedError for a branch nobody pushed."""
+        if not self._branch_exists():
+            raise InputRejectedError(
+                f"There is no branch {self._branch} at {_REMOTE}: nothing says what should be.",
+                remedy="Push it, or correct git.branch of the environment.",
+            )
+        return self._repository.resolve(f"{_REMOTE}/{self._branch}")
+
+    def files(self, revision: str, folder: str) -> dict[str, bytes]:
+        """Content of every plain file below a folder at a known revision, by path."""
+        return self._repository.files(revision, folder)
+
+    def holds(self, revision: str) -> bool:
+        """Whether the branch, as last fetched, holds that commit."""
+        try:
+            return self._repository.contains(f"{_REMOTE}/{self._branch}", revision)
+        except RepositoryError as error:
+            if error.transient:
+                raise
+            return False
+
     def history(self, path: str, limit: int) -> Iterable[str]:
         """Revisions of the branch in which `path` changed, latest first."""
         repo = Repo(self._root, search_parent_directories=True)
