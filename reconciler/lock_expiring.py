@@ -124,14 +124,17 @@ class ExpiringLock(Lock):
         self._remove(self.token)
 
     def _remove(self, token: str) -> bool:
-        for _ in range(_ATTEMPTS):  # its holder may be renewing it
+        for attempt in range(_ATTEMPTS):  # its holder may be renewing it
             seen = self._slot.get()
             record = self._read(seen)
-            if record is None or record.released or record.token != token:
+            if record is None or record.token != token:
                 return False
+            if record.released:
+                return attempt > 0  # ours, and its answer was lost
             if self._slot.put(replace(record, released=True).dump(), seen.tag):
                 return True
-        return False
+        record = self._read(self._slot.get())
+        return record is not None and record.released and record.token == token
 
     def _mine(self, seen: Seen) -> LockRecord:
         record = self._read(seen)
