@@ -236,9 +236,13 @@ class Lock(ABC):
         )
 
     def _told(self, record: LockRecord) -> str:
-        silent = record.expires_at < self._clock.now()
+        silent = record.expires_at < self._present()
         said = ", but it gives no sign of life" if silent else f", since {record.taken_at:%H:%M:%S} UTC"
         return f"{record.operation}{said}"
+
+    def _present(self) -> datetime:
+        """The time by which expiry is judged."""
+        return self._clock.now()
 
     def _gone(self, how: str) -> LockLostError:
         return LockLostError(

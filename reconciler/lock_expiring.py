@@ -75,9 +75,11 @@ class ExpiringLock(Lock):
             poll=_POLL_SECONDS,
         )
         self._slot = slot
+        self._seen_at: datetime | None = None
 
     def look(self) -> LockRecord | None:
-        record = self._read(self._slot.get())
+        seen = self._slot.get()
+        self._seen_at, record = seen.at, self._read(seen)
         return None if record is None or record.released else record
 
     def refresh(self) -> None:
@@ -146,6 +148,9 @@ class ExpiringLock(Lock):
     def _is_mine(self, seen: Seen) -> bool:
         record = self._read(seen)
         return record is not None and not record.released and record.token == self.token
+
+    def _present(self) -> datetime:
+        return self._seen_at or self._clock.now()
 
     def _now(self, seen: Seen) -> datetime:
         return seen.at or self._clock.now()
