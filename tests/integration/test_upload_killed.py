@@ -71,7 +71,7 @@ def _reports(folder: Path, store: S3Store, cache: Path, until: float) -> Iterato
                 break
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(1800 if "CORESPEC_UPLOAD_MB" in os.environ else 300)
 def test_killed_three_times_and_whole_in_the_end(store: S3Store, tmp_path: Path) -> None:
     """No marker before the end, every object's SHA-256 right after it, nothing sent twice, memory flat."""
     folder = tmp_path / "data"
