@@ -33,24 +33,17 @@ def _day(value: str) -> str:
     raise PydanticCustomError("day", "must be a day, such as `2027-01-31`")
 
 
-def _not_blank(value: str) -> str:
-    if not value.strip():
-        raise PydanticCustomError("string_too_short", "must not be empty")
-    return value
-
-
 Day = Annotated[Line, AfterValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
-Words = Annotated[Line, AfterValidator(_not_blank)]
 
 
 class IgnoreEntry(SpecModel):
     """One difference to leave out; every key is required."""
 
-    address: Words
+    address: Line
     """Address of the finding, as `corespec drift` prints it."""
-    path: Words
+    path: Line
     """Path of the finding, or `*` for all paths of the address."""
-    reason: Words
+    reason: Line
     """Why it is borne."""
     expiry: Day
     """The last day on which it is; from the next day on the entry is an error."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from generator.images.engine import Engine
 from reconciler.aicore import AICore
 from reconciler.apply import Applied, Outcome, Workplace, apply, refuse
 from reconciler.bindings import bind
@@ -16,6 +17,8 @@ from reconciler.clock import Clock, SystemClock
 from reconciler.compare import Measured
 from reconciler.connection import connect, connect_readonly
 from reconciler.counts import with_counts
+from reconciler.drift_model import Drift
+from reconciler.drifting import find_drift
 from reconciler.errors import InputRejectedError
 from reconciler.events import Emitter, EventKind, EventLog, Listener
 from reconciler.exitcode import ExitCode
@@ -161,6 +164,12 @@ class Session:
         aicore = connect_readonly(bench.environment, self.root, self._clock)
         live = observe(aicore, bench.desired, bench.stores, self.checkout(bench), self._clock)
         return _status(bench, live, aicore)
+
+    def drift(self, engine: Engine | None = None) -> Drift:
+        """What somebody changed by hand, compared with the specs of the branch's head; `engine`: a Docker
+        engine through which registries are asked for moved tags too. Only reads.
+        """
+        return find_drift(self.root, self.environment, self._catalog, self._clock, engine)
 
     def executions(self) -> tuple[Execution, ...]:
         """All executions of the project's scenarios, latest first."""
