@@ -38,6 +38,8 @@ VERBS = {
     "plan": "Show what apply would do, and why.",
     "apply": "Upload, register, configure and launch what the specs want.",
     "reconcile": "Fetch, validate, render, publish and apply: once, or in a loop.",
+    "drift": "What somebody changed by hand, and no spec explains.",
+    "unlock": "Who is at work here; remove a lock that was left, by its token.",
     "status": "One row for each address: in sync, healthy, and why not.",
     "logs": "What an execution printed.",
     "metrics": "What an execution measured: mAP per class and split.",

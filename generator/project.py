@@ -15,14 +15,16 @@ from pydantic import BaseModel
 from generator.catalog import Workflow, load_catalog
 from generator.errors import Diagnostic, InputError
 from generator.spec.document import Scenario
-from generator.spec.environment import Environment
+from generator.spec.environment import Environment, S3Store
 from generator.spec.findings import Findings
 from generator.spec.link import Linker
 from generator.spec.locks import LOCK_PATH, ImageLock
+from generator.spec.operations import S3Lock
 from generator.spec.overlay import overlay, unknown_scenarios, unplaced_images
 from generator.spec.parse import Parsed, parse
 from generator.spec.reader import MAX_BYTES, Positions, read
 from generator.spec.resolve import missing_stores
+from generator.suggest import did_you_mean
 
 __all__ = ["Project", "load_project", "project_catalog"]
 
@@ -83,6 +85,7 @@ def load_project(root: Path, catalog: Mapping[str, Workflow] | None = None) -> P
         diagnostics += _cross_check(parsed, catalog, places)
     for place in environments:
         diagnostics += _overrides(place, scenarios, catalog)
+        diagnostics += _lock(place)
     diagnostics += _duplicates(scenarios, environments)
     locks = _parse_file(root, root / LOCK_PATH, ImageLock) if (root / LOCK_PATH).exists() else None
     diagnostics += locks.diagnostics if locks else ()
@@ -156,6 +159,21 @@ def _overrides(
     for parsed in scenarios:
         if parsed.model:
             overlay(parsed.model, place.salvaged, catalog, findings)
+    return findings.items
+
+
+def _lock(place: Parsed[Environment]) -> list[Diagnostic]:
+    """A lock in an object store that the environment does not have, or that cannot hold one."""
+    findings = Findings(place.source.path, place.source.positions)
+    if place.salvaged and isinstance(place.salvaged.lock, S3Lock):
+        name, stores = place.salvaged.lock.object_store, place.salvaged.object_stores
+        fit = [known for known, store in stores.items() if isinstance(store, S3Store)]
+        if name not in stores:
+            message = f"there is no object store `{name}` of type `s3`; {did_you_mean(name, fit)}"
+            findings.add(("lock", "objectStore"), "unknown-object-store", message)
+        elif name not in fit:
+            message = f"`{name}` is of type `{stores[name].type}`, and this lock needs `s3`; "
+            findings.add(("lock", "objectStore"), "wrong-object-store", message + did_you_mean(name, fit))
     return findings.items
 
 

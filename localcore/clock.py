@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 SECONDS = "%Y-%m-%dT%H:%M:%SZ"
 MICROSECONDS = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -11,6 +11,11 @@ MICROSECONDS = "%Y-%m-%dT%H:%M:%S.%fZ"
 def now() -> str:
     """The time to the second, as in `createdAt` and `modifiedAt`."""
     return datetime.now(UTC).strftime(SECONDS)
+
+
+def later(span: timedelta) -> str:
+    """The time that far from now, in the form of `now`: text order is time order."""
+    return (datetime.now(UTC) + span).strftime(SECONDS)
 
 
 def now_precise() -> str:

@@ -7,7 +7,7 @@ inherit it, and where a key of another place would silently win over the profile
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from generator.spec.environment import Environment
 from reconciler.aicore import AICore, AICoreWriter
 from reconciler.clock import Clock
 from reconciler.errors import AuthenticationError
+from reconciler.guarded import Guarded
 from reconciler.transport import Transport
 
 _TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path of a URL
@@ -35,12 +36,21 @@ class Credentials:
     arguments: Mapping[str, str] = field(repr=False)
 
 
-def connect(environment: Environment, root: Path, clock: Clock | None = None) -> AICoreWriter:
+def connect(
+    environment: Environment,
+    root: Path,
+    clock: Clock | None = None,
+    *,
+    before_write: Callable[[], None] | None = None,
+) -> AICoreWriter:
     """A port that may write. Raises AuthenticationError when credentials are missing or unreadable.
 
     No request is sent yet; wrong credentials show at the first call, as AuthenticationError too.
+    `before_write` is called before every request that changes something, repeated ones too, and keeps it
+    from being sent by raising.
     """
-    return AICoreWriter(_transport(environment, root), clock)
+    pipe = _transport(environment, root)
+    return AICoreWriter(Guarded(pipe, before_write) if before_write else pipe, clock)
 
 
 def connect_readonly(environment: Environment, root: Path, clock: Clock | None = None) -> AICore:

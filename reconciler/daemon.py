@@ -10,12 +10,12 @@ from generator.errors import GeneratorError, ReferenceUnavailableError
 from generator.repository import GitRepository
 from generator.spec.environment import Environment
 from reconciler.backoff import Backoffs, leave_out
-from reconciler.errors import LockHeldError, NotHealthyError, ReconcilerError, TransientError
+from reconciler.errors import LockHeldError, LockLostError, NotHealthyError, ReconcilerError, TransientError
 from reconciler.events import Event, EventKind
 from reconciler.health import Sync
 from reconciler.journal import Journal
 from reconciler.loop import Bell, DaemonClock, Ended, Ending, Pace, StopRequestedError
-from reconciler.notify import Memory, Notice, Notifier, notices, targets
+from reconciler.notify import Memory, Notice, Notifier, Severity, notices, targets
 from reconciler.observability import METERS
 from reconciler.plan_model import Action, Plan
 from reconciler.session import Options, Result, Session
@@ -230,9 +230,9 @@ class Daemon:
         return f"environment/{self._session.environment}"
 
     def _notice(self, reason: str, message: str, commit: str, *, bad: bool = False) -> Notice:
-        severity, environment = "error" if bad else "info", self._session.environment
-        now = self._clock.now()
-        return Notice(self._itself, severity, reason, message, commit, environment, now)  # type: ignore[arg-type]
+        severity: Severity = "error" if bad else "info"
+        now, environment = self._clock.now(), self._session.environment
+        return Notice(self._itself, severity, reason, message, commit, environment, now)
 
     def _commit(self) -> str:
         try:
@@ -250,7 +250,7 @@ class Daemon:
 
 def classify(error: BaseException) -> Ending:
     """Whether trying again can help."""
-    if isinstance(error, LockHeldError):
+    if isinstance(error, LockHeldError | LockLostError):
         return Ending.LOCKED
     passing = isinstance(error, TransientError | NotHealthyError | OSError)
     return Ending.TRANSIENT if passing or getattr(error, "transient", False) else Ending.TERMINAL

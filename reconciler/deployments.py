@@ -56,7 +56,9 @@ def _configuration(promotion: Promotion, desired: Desired, live: Live) -> Iterat
     old = predecessor(wanted, live)
     template = next(t.document for t in desired.templates if t.executable == wanted.executable)
     fields = differences(old, wanted, template, live) if old else ()
-    reason = f"differs from {old.name}" if old else "no configuration of this name and content exists"
+    reason = "no configuration of this name and content exists"
+    if old:
+        reason = f"differs from {old.name}" if fields else f"the template differs from the one of {old.name}"
     yield Change(
         wanted.address, Action.CREATE, Category.SERVE, reason, wanted.full_name, fields, subject=wanted
     )

@@ -6,12 +6,14 @@
     ├── TerminalError           trying again changes nothing                          exit 1
     │   ├── NotFoundError       the API says: there is no such thing                  exit 1
     │   ├── ApiError            the API answered something that cannot be read        exit 1
+    │   ├── LockLostError       the lock is another's by now                          exit 5
     │   └── InputRejectedError       the user's input is at fault                          exit 2
     │       ├── AuthenticationError   credentials do not work
     │       ├── ConflictError         same name, other content
     │       ├── PolicyError           more launches than the policy allows
     │       ├── DatasetError          a dataset cannot be used
     │       └── StaleRenderError      the pushed rendered/ is not what the specs render
+    ├── LockUnavailableError    whether the lock is free cannot be known              exit 1
     ├── NotHealthyError         applied, but AI Core did not become healthy in time   exit 4
     └── LockHeldError           another writer is at work                             exit 5
 
@@ -30,6 +32,8 @@ __all__ = [
     "DatasetError",
     "InputRejectedError",
     "LockHeldError",
+    "LockLostError",
+    "LockUnavailableError",
     "NotFoundError",
     "NotHealthyError",
     "PolicyError",
@@ -78,6 +82,12 @@ class ApiError(TerminalError):
     """The API answered outside its own contract, or refused for a reason of its own."""
 
 
+class LockLostError(TerminalError):
+    """The lock was ours and is not any more: whoever raises this has stopped writing."""
+
+    exit_code = 5
+
+
 class InputRejectedError(TerminalError):
     """Specs, credentials, policy or data at fault: nothing was created."""
 
@@ -102,6 +112,14 @@ class DatasetError(InputRejectedError):
 
 class StaleRenderError(InputRejectedError):
     """What AI Core would sync is not what the specs render."""
+
+
+class LockUnavailableError(ReconcilerError):
+    """Whether another writer is at work cannot be known, so nobody goes on; `transient`: it may pass."""
+
+    def __init__(self, message: str, *, remedy: str = "", transient: bool = False) -> None:
+        super().__init__(message, remedy=remedy)
+        self.transient = transient
 
 
 class NotHealthyError(ReconcilerError):

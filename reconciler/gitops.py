@@ -43,6 +43,14 @@ class Checkout:
         self._credentials = _credentials(environment, root)
         self._repository = GitRepository.open(root, self._credentials)
 
+    @property
+    def commit(self) -> str:
+        """What is checked out (40 hex digits); "" before the first commit."""
+        try:
+            return self._repository.head()
+        except RepositoryError:
+            return ""
+
     def fetch(self) -> None:
         """Learn what the branch holds now."""
         self._repository.fetch()
@@ -61,6 +69,28 @@ class Checkout:
     def published(self, path: str) -> bytes | None:
         """Content at the head of the branch, as last fetched."""
         return self.read(f"{_REMOTE}/{self._branch}", path)
+
+    def branch_head(self) -> str:
+        """Id of the branch's head, as last fetched. Raises InputRejectedError for a branch nobody pushed."""
+        if not self._branch_exists():
+            raise InputRejectedError(
+                f"There is no branch {self._branch} at {_REMOTE}: nothing says what should be.",
+                remedy="Push it, or correct git.branch of the environment.",
+            )
+        return self._repository.resolve(f"{_REMOTE}/{self._branch}")
+
+    def files(self, revision: str, folder: str) -> dict[str, bytes]:
+        """Content of every plain file below a folder at a known revision, by path."""
+        return self._repository.files(revision, folder)
+
+    def holds(self, revision: str) -> bool:
+        """Whether the branch, as last fetched, holds that commit."""
+        try:
+            return self._repository.contains(f"{_REMOTE}/{self._branch}", revision)
+        except RepositoryError as error:
+            if error.transient:
+                raise
+            return False
 
     def history(self, path: str, limit: int) -> Iterable[str]:
         """Revisions of the branch in which `path` changed, latest first."""

@@ -1,34 +1,29 @@
 """One writer per resource group on one host.
 
-The operating system's file lock decides, so a killed writer never leaves a lock behind. A record beside it
-names the holder for whoever has to wait; its token is compared again before each write, its expiry is
-renewed while the holder lives.
+The operating system's file lock decides, so a killed writer never leaves a lock behind, and a living one is
+never passed over, however long it is silent. The record beside it is for whoever has to wait; its token is
+compared again before each write.
 """
 
 from __future__ import annotations
 
-import getpass
-import hashlib
-import json
 import os
-import secrets
-import socket
-import threading
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
 import filelock
 
-from reconciler.clock import Clock, SystemClock
-from reconciler.errors import InputRejectedError, LockHeldError
+from reconciler.clock import Clock
+from reconciler.errors import InputRejectedError
 from reconciler.files import write_atomically
+from reconciler.lock_base import Lock, LockRecord, lock_name
 
-LIFETIME = timedelta(seconds=60)
-_HEARTBEAT_SECONDS = 15.0
 _POLL_SECONDS = 0.2
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: The system knows that somebody holds the lock, and the record is not there: not yet, or not any more.
+_UNKNOWN = LockRecord("", "this host", "somebody", 0, "", "", _EPOCH, _EPOCH)
 
 
 def default_folder(environ: Mapping[str, str] | None = None) -> Path:
@@ -38,8 +33,8 @@ def default_folder(environ: Mapping[str, str] | None = None) -> Path:
     return Path(known.get("CORESPEC_STATE_DIR") or f"{state}/corespec") / "locks"
 
 
-class FileLock:
-    """Context manager: holds the lock of `(base_url, resource_group)` while it is open."""
+class FileLock(Lock):
+    """The lock of one place among the processes of one host."""
 
     def __init__(
         self,
@@ -47,95 +42,92 @@ class FileLock:
         resource_group: str,
         operation: str,
         *,
+        commit: str = "",
         timeout: float = 0.0,
         folder: Path | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """`timeout`: seconds to wait for another holder."""
-        name = hashlib.sha256(f"{base_url}\n{resource_group}".encode()).hexdigest()[:24]
+        """`timeout`: seconds to wait for another holder; `folder`: default `default_folder()`."""
+        super().__init__(
+            base_url,
+            resource_group,
+            operation,
+            commit=commit,
+            timeout=timeout,
+            clock=clock,
+            poll=_POLL_SECONDS,
+        )
+        name = lock_name(base_url, resource_group)
         self._folder = folder or default_folder()
-        self._record = self._folder / f"{name}.json"
+        self._path = self._folder / f"{name}.json"
+        self._guard = self._folder / f"{name}.guard"
         self._lock = filelock.FileLock(self._folder / f"{name}.lock", thread_local=False)
-        self._operation, self._timeout, self._where = operation, timeout, f"{base_url}, {resource_group}"
-        self._clock = clock or SystemClock()
-        self._stop = threading.Event()
-        self._heart: threading.Thread | None = None
-        self.token = secrets.token_hex(16)
 
-    def __enter__(self) -> Self:
-        """Raises LockHeldError naming the holder, InputRejectedError where no lock can be made."""
-        try:
+    def look(self) -> LockRecord | None:
+        with self._usable():
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=self._timeout, poll_interval=_POLL_SECONDS)
-        except filelock.Timeout:
-            raise self._held() from None
+            try:
+                self._lock.acquire(timeout=0)
+            except filelock.Timeout:
+                return self._read() or _UNKNOWN
+            self._lock.release()
+        return None  # the system knows of no holder: whatever record lies there is one of the dead
+
+    def refresh(self) -> None:
+        with self._usable(), self._alone():
+            self._verify()
+            write_atomically(self._path, self._record(self._clock.now()).dump())
+
+    def _take(self) -> bool:
+        with self._usable():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            try:
+                self._lock.acquire(timeout=0)
+            except filelock.Timeout:
+                return False
+            with self._alone():
+                write_atomically(self._path, self._record(self._clock.now()).dump())
+        return True
+
+    def _verify(self) -> None:
+        record = self._read()
+        if record is None or record.token != self.token:
+            raise self._gone("was taken away from this process")
+
+    def _drop(self) -> None:
+        try:
+            with self._usable():
+                self._remove(self.token)
+        finally:
+            self._lock.release()
+
+    def _remove(self, token: str) -> bool:
+        """The record goes; the system's lock goes with its process, which stops before its next write."""
+        with self._usable(), self._alone():
+            record = self._read()
+            if record is None or record.token != token:
+                return False
+            self._path.unlink(missing_ok=True)
+        return True
+
+    def _read(self) -> LockRecord | None:
+        try:
+            return LockRecord.parse(self._path.read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Reading and writing the record as one step, among threads and processes."""
+        with filelock.FileLock(self._guard):
+            yield
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise InputRejectedError(
                 f"No lock can be made in {self._folder}: {error.strerror or error}",
                 remedy="Make the folder writable, or set CORESPEC_STATE_DIR to one that is.",
             ) from None
-        self._write_record()
-        self._heart = threading.Thread(target=self._beat, name="corespec-lock", daemon=True)
-        self._heart.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        if self._heart is not None:
-            self._heart.join()
-        if _read(self._record).get("token") == self.token:
-            self._record.unlink(missing_ok=True)
-        self._lock.release()
-
-    def check(self) -> None:
-        """Raise LockHeldError unless the lock is still ours; called before every write to AI Core."""
-        if _read(self._record).get("token") != self.token:
-            raise LockHeldError(
-                f"The lock for {self._where} was taken away from this process; it stops writing."
-            )
-
-    def _beat(self) -> None:
-        while not self._stop.wait(_HEARTBEAT_SECONDS):
-            if _read(self._record).get("token") == self.token:
-                self._write_record()
-
-    def _write_record(self) -> None:
-        record = {
-            "token": self.token,
-            "holder": f"{_user()}@{socket.gethostname()}, process {os.getpid()}",
-            "operation": self._operation,
-            "expires": (self._clock.now() + LIFETIME).isoformat(),
-        }
-        write_atomically(self._record, json.dumps(record).encode())
-
-    def _held(self) -> LockHeldError:
-        record = _read(self._record)
-        holder, operation = record.get("holder", "another process"), record.get("operation", "a write")
-        return LockHeldError(
-            f"{holder} is at work on {self._where} ({operation}{self._staleness(record)}).",
-            remedy="Wait for it to end, or give --lock-timeout SECONDS to wait here.",
-        )
-
-    def _staleness(self, record: Mapping[str, Any]) -> str:
-        try:
-            expires = datetime.fromisoformat(str(record["expires"]))
-        except (KeyError, ValueError):
-            return ""
-        return ", but it gives no sign of life" if expires < self._clock.now() else ""
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"

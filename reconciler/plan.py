@@ -18,6 +18,7 @@ from reconciler.desired import (
     DesiredTemplate,
     Onboarding,
 )
+from reconciler.expectation import expectation
 from reconciler.explain import differences, own_name, predecessor
 from reconciler.find import find_artifacts, find_configurations, holds
 from reconciler.live import Application, Configuration, Live, TemplateState
@@ -76,7 +77,14 @@ def plan(desired: Desired, live: Live, policy: Policy, held: Collection[str] = (
             sorted([*_foreign(desired, live), *(c for c in conflicts if c), *runs.errors, *serving.errors])
         ),
         unhealthy=(*runs.unhealthy, *serving.unhealthy),
+        expected=expectation(_started(runs.launches), live.executions),
     )
+
+
+def _started(launches: Iterable[Change]) -> Iterator[tuple[str, str]]:
+    for change in launches:
+        if change.action is Action.LAUNCH:
+            yield change.subject.configuration.scenario, change.subject.configuration.executable
 
 
 def unpublished(desired: Desired, live: Live) -> frozenset[str]:

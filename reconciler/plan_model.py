@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from reconciler.exitcode import ExitCode
+from reconciler.expectation import Expectation
 
 FORMAT_VERSION = "1.0"
 #: Fields whose path begins so are figures for people: what is done does not depend on them.
@@ -130,6 +131,8 @@ class Plan:
     errors: tuple[Problem, ...] = ()
     #: addresses whose health is bad although nothing is to be done about it (stalled executions)
     unhealthy: tuple[Problem, ...] = ()
+    #: a figure for people; the plan's identity does not depend on it
+    expected: Expectation = field(default_factory=Expectation)
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -184,6 +187,7 @@ class Plan:
             "kind": "Plan",
             "environment": self.environment,
             "summary": self.summary,
+            "expected": self.expected.document(),
             "stages": [s.name.value for s in self.stages],
             "changes": [{"stage": s.name.value, **c.document()} for s in self.stages for c in s.changes],
             "retired": [c.document() for c in self.retired],

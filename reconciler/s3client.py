@@ -14,7 +14,13 @@ import boto3
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
@@ -157,6 +163,8 @@ class Bucket:
         remedy = "Check objectStores.<name>: endpoint, bucket, region and the two key references."
         if isinstance(error, NoCredentialsError | PartialCredentialsError):
             return AuthenticationError(f"No credentials for {self.where}.", remedy=remedy)
+        if isinstance(error, ParamValidationError):
+            return InputRejectedError(f"{self.where} is no bucket's name, or an object's key is none.")
         if not isinstance(error, ClientError):
             return TransientError(f"{self.where} cannot be reached ({type(error).__name__}).", remedy=remedy)
         answer = error.response.get("ResponseMetadata", {})

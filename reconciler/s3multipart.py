@@ -48,7 +48,7 @@ class Parts:
 
         An exception from `arrived` ends it too; the parts that have arrived stay for the next attempt.
         """
-        upload = self._unfinished(key) or self._begin(key, file)
+        upload = self._begin(key, file)
         sending = _Sending(self._listed(key, upload))
         digest = hashlib.sha256()
         try:
@@ -112,26 +112,25 @@ class Parts:
         return {"PartNumber": number, "ETag": etag, "ChecksumSHA256": checksum}
 
     def _begin(self, key: str, file: DatasetFile) -> str:
-        made = self._bucket.call(
-            lambda: self._bucket.client.create_multipart_upload(
-                Bucket=self._bucket.name,
-                Key=key,
-                Metadata={"sha256": file.sha256},
-                ChecksumAlgorithm="SHA256",
-            )
-        )
-        return made["UploadId"]
+        """The id of the latest unfinished upload of that very key, or of a new one; older ones are given up.
 
-    def _unfinished(self, key: str) -> str | None:
-        """The id of the latest unfinished upload of that very key; older ones are given up."""
-        answer = self._bucket.call(
-            lambda: self._bucket.client.list_multipart_uploads(Bucket=self._bucket.name, Prefix=key)
-        )
-        ours = [item for item in answer.get("Uploads", ()) if item["Key"] == key]
-        ours.sort(key=lambda item: (item["Initiated"], item["UploadId"]))
-        for item in ours[:-1]:
-            self._abort(key, item["UploadId"])
-        return ours[-1]["UploadId"] if ours else None
+        Looking and beginning are one attempt: where the answer to a beginning is lost, it is found.
+        """
+        client, bucket = self._bucket.client, self._bucket.name
+
+        def attempt() -> str:
+            answer = client.list_multipart_uploads(Bucket=bucket, Prefix=key)
+            ours = [item for item in answer.get("Uploads", ()) if item["Key"] == key]
+            ours.sort(key=lambda item: (item["Initiated"], item["UploadId"]))
+            for item in ours[:-1]:
+                self._abort(key, item["UploadId"])
+            if ours:
+                return ours[-1]["UploadId"]
+            return client.create_multipart_upload(
+                Bucket=bucket, Key=key, Metadata={"sha256": file.sha256}, ChecksumAlgorithm="SHA256"
+            )["UploadId"]
+
+        return self._bucket.call(attempt)
 
     def _listed(self, key: str, upload: str) -> dict[int, PartTypeDef]:
         def pages() -> dict[int, PartTypeDef]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from generator.images.engine import Engine
 from reconciler.aicore import AICore
 from reconciler.apply import Applied, Outcome, Workplace, apply, refuse
 from reconciler.bindings import bind
@@ -14,8 +15,10 @@ from reconciler.branch import Follower
 from reconciler.check import UNCHECKED
 from reconciler.clock import Clock, SystemClock
 from reconciler.compare import Measured
-from reconciler.connection import connect, connect_readonly, credentials
+from reconciler.connection import connect, connect_readonly
 from reconciler.counts import with_counts
+from reconciler.drift_model import Drift
+from reconciler.drifting import find_drift
 from reconciler.errors import InputRejectedError
 from reconciler.events import Emitter, EventKind, EventLog, Listener
 from reconciler.exitcode import ExitCode
@@ -23,7 +26,7 @@ from reconciler.find import find_configurations
 from reconciler.follow import follow
 from reconciler.gitops import Checkout, Publication
 from reconciler.live import Configuration, Execution, Live, LogLine, Metrics
-from reconciler.lock import FileLock
+from reconciler.locks import Lock, open_lock
 from reconciler.observe import observe
 from reconciler.plan import plan, unpublished
 from reconciler.plan_model import Action, Plan, Problem, StageName, counted
@@ -161,6 +164,12 @@ class Session:
         aicore = connect_readonly(bench.environment, self.root, self._clock)
         live = observe(aicore, bench.desired, bench.stores, self.checkout(bench), self._clock)
         return _status(bench, live, aicore)
+
+    def drift(self, engine: Engine | None = None) -> Drift:
+        """What somebody changed by hand, compared with the specs of the branch's head; `engine`: a Docker
+        engine through which registries are asked for moved tags too. Only reads.
+        """
+        return find_drift(self.root, self.environment, self._catalog, self._clock, engine)
 
     def executions(self) -> tuple[Execution, ...]:
         """All executions of the project's scenarios, latest first."""
@@ -314,19 +323,19 @@ class _Rounds:
     def _round(self, shown: Plan | None) -> tuple[View, Outcome]:
         session, root = self._session, self._session.root
         bench = session.bench()
-        place = credentials(bench.environment, root)
-        lock = FileLock(
-            place.base_url,
-            bench.environment.resource_group,
+        git = session.checkout(bench)
+        lock = open_lock(
+            bench.environment,
+            root,
             "apply",
+            commit=git.commit,
             timeout=self._options.lock_timeout,
             folder=session._lock_folder,
             clock=self._clock,
         )
         with lock:
-            git = session.checkout(bench)
             git.fetch()
-            aicore = connect(bench.environment, root, self._clock)
+            aicore = connect(bench.environment, root, self._clock, before_write=lock.check)
             left, merged_only = self._launches_left(bench), self._proposal is not None
             view = session._look(bench, git, aicore, left, merged_only=merged_only)
             if self._first is None:
@@ -388,7 +397,7 @@ def open_session(
     return Session(root, environment, catalog, clock=clock)
 
 
-def _guard(lock: FileLock, steward: Steward) -> Callable[[], None]:
+def _guard(lock: Lock, steward: Steward) -> Callable[[], None]:
     def guard() -> None:
         lock.check()
         steward.check()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from generator.errors import ReferenceUnavailableError
 from generator.spec.environment import DirectoryStore as DirectorySpec
@@ -17,8 +17,12 @@ from generator.spec.environment import S3Store as S3Spec
 from generator.spec.references import SecretReference
 from reconciler.clock import Clock
 from reconciler.directorystore import DirectoryStore
-from reconciler.errors import AuthenticationError
+from reconciler.errors import AuthenticationError, InputRejectedError
 from reconciler.objectstore import ObjectStore
+
+if TYPE_CHECKING:
+    from reconciler.s3client import Bucket
+    from reconciler.s3store import S3Store
 
 
 def open_stores(environment: Environment, root: Path, clock: Clock | None = None) -> dict[str, ObjectStore]:
@@ -31,11 +35,22 @@ def open_stores(environment: Environment, root: Path, clock: Clock | None = None
         raise AuthenticationError(f"objectStores: {error}") from None
 
 
+def open_bucket(environment: Environment, name: str, root: Path, clock: Clock | None = None) -> Bucket:
+    """The bucket of the S3 store `name`. Raises like `open_stores`, and for a store of another kind."""
+    spec = environment.object_stores.get(name)
+    if not isinstance(spec, S3Spec):
+        raise InputRejectedError(f"`{name}` is no S3 object store.", remedy="Look at `objectStores`.")
+    try:
+        return _s3(spec, root, clock).bucket
+    except ReferenceUnavailableError as error:
+        raise AuthenticationError(f"objectStores.{name}: {error}") from None
+
+
 def _directory(spec: DirectorySpec, root: Path, _: Clock | None) -> ObjectStore:
     return DirectoryStore(root / spec.path)
 
 
-def _s3(spec: S3Spec, root: Path, clock: Clock | None) -> ObjectStore:
+def _s3(spec: S3Spec, root: Path, clock: Clock | None) -> S3Store:
     from reconciler.s3store import (
         S3Store,
     )  # boto3 takes a while to load, and most verbs on a laptop need none of it

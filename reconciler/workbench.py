@@ -66,7 +66,11 @@ def set_up(root: Path, environment: str, catalog: Sequence[Path], clock: Clock) 
 
     Sends requests only for datasets that come from elsewhere (https, s3).
     """
-    resolved = read_specs(root, environment, catalog)
+    return equip(read_specs(root, environment, catalog), root, clock)
+
+
+def equip(resolved: Resolved, root: Path, clock: Clock) -> Bench:
+    """The rest of what a look needs, for specs that may be those of any commit; data lies below `root`."""
     rendered = render(resolved)
     cache = root / WORK / "cache"
     stores = open_stores(resolved.environment, root, clock)

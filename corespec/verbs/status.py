@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from corespec import output
+from corespec.errors import CommandError
 from corespec.options import Catalog, Directory, Environment, Format, Output
 from corespec.project import session
 from reconciler.exitcode import ExitCode
@@ -19,12 +25,26 @@ def run(
     environment: Environment = None,
     catalog: Catalog = None,
     form: Output = Format.TEXT,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Look again and again, until Ctrl-C; exit code 0.")
+    ] = False,
+    every: Annotated[
+        float, typer.Option("--every", min=1, metavar="SECONDS", help="How often --watch looks.")
+    ] = 5.0,
 ) -> int:
     """Say for everything the specs want whether AI Core has it, how it does, and why not.
 
     Exit code 0 when all is in sync, 3 when something is not, 4 when something is degraded.
     """
-    status = session(directory, environment, catalog).status()
+    opened = session(directory, environment, catalog)
+    if watch:
+        if form is Format.JSON:
+            raise CommandError("--watch is for people", remedy="Without it, -o json is one look.")
+        from corespec.watching import watch_status  # rich: a single look does without
+
+        watch_status(opened.status, output.console(), every, time.sleep)
+        return ExitCode.CONVERGED
+    status = opened.status()
     sys.stdout.write(status_json(status) if form is Format.JSON else status_text(status))
     return _exit_code(status)
 

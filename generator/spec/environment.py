@@ -9,7 +9,7 @@ from pydantic import Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from generator.spec.model import SpecModel
-from generator.spec.operations import Daemon, Notification, Policy
+from generator.spec.operations import Daemon, FileLock, Lock, Notification, Policy
 from generator.spec.overrides import ScenarioOverrides
 from generator.spec.references import EnvText, SecretReference
 from generator.spec.types import (
@@ -201,6 +201,8 @@ class Environment(SpecModel):
     """The GitOps repository."""
     policy: Policy = Field(default_factory=Policy)
     """Limits on what one apply may spend."""
+    lock: Lock = Field(default_factory=lambda: FileLock(type="file"))
+    """What keeps writers apart."""
     daemon: Daemon = Field(default_factory=Daemon)
     """How `corespec reconcile` repeats."""
     notifications: tuple[Notification, ...] = ()

@@ -180,12 +180,27 @@ class Linker:
                 and workflow
             ):
                 self._kind(source.dataset, port, workflow, here)
-        for index, execution in enumerate(source.best.of if source.best else ()):
+        if source.best is None:
+            return
+        parents = {
+            child: name
+            for name in self.scenario.executions
+            for child, _ in execution_children(self.scenario, self.members, name)
+        } | {name: name for name in self.scenario.executions}
+        for index, execution in enumerate(source.best.of):
             place = (*where, "best", "of", index)
-            children = [
-                child
-                for name in self.scenario.executions
-                for child, _ in execution_children(self.scenario, self.members, name)
-            ]
-            known = list(dict.fromkeys([*self.scenario.executions, *children]))
-            self._declared("executions", known, execution, place, "execution")
+            if self._declared("executions", parents, execution, place, "execution"):
+                self._writes_model(parents[execution], port, place)
+
+    def _writes_model(self, execution: str, port: str, where: Path) -> None:
+        """Which of its outputs is the model must be plain: the only model, or the one of the port's name."""
+        parent = self.scenario.executions[execution].configuration.split(".")[0]
+        configuration = self.scenario.configurations.get(parent)
+        workflow = self.workflow_of(configuration.executable) if configuration else None
+        if workflow is None or workflow.kind == "serving" or port in workflow.outputs:
+            return
+        models = [name for name, output in workflow.outputs.items() if output.kind == "model"]
+        if len(models) != 1:
+            found = f"{len(models)} models ({', '.join(models)})" if models else "no model"
+            message = f"`{workflow.name}` writes {found}, so `{execution}` has none to serve as `{port}`"
+            self.findings.add(where, "no-model", message)

@@ -1,4 +1,4 @@
-"""How an environment is operated: limits on spending, launch windows, the daemon, messages."""
+"""How an environment is operated: limits on spending, launch windows, locks, the daemon, messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from generator.spec.model import SpecModel
 from generator.spec.references import SecretReference
-from generator.spec.types import CronExpression, Duration, TimeZone
+from generator.spec.types import CronExpression, Duration, ObjectStoreName, RelativePath, TimeZone
 
 
 class Window(SpecModel):
@@ -36,6 +36,27 @@ class Policy(SpecModel):
     """Most hours on GPU machines in any 24 hours; runs under way count with what they may still take."""
     windows: tuple[Window, ...] = ()
     """When executions may be started; absent: always. What runs is never stopped by a window."""
+
+
+class FileLock(SpecModel):
+    """One host: a file in its user's state folder."""
+
+    type: Literal["file"]
+    """Kind of lock."""
+
+
+class S3Lock(SpecModel):
+    """Several hosts: an object in a bucket that honours conditional writes."""
+
+    type: Literal["s3"]
+    """Kind of lock."""
+    object_store: ObjectStoreName
+    """Name of one of the environment's S3 object stores."""
+    path: RelativePath = "corespec/locks"
+    """Folder in it."""
+
+
+Lock = Annotated[FileLock | S3Lock, Field(discriminator="type")]
 
 
 class Webhook(SpecModel):

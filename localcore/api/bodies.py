@@ -71,7 +71,7 @@ class ExecutionBody(Body):
 
 class DeploymentBody(Body):
     configuration_id: Id
-    ttl: Annotated[str, StringConstraints(pattern=r"^[0-9]+[mMhHdD]$")] | None = None
+    ttl: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,8}[mMhHdD]$")] | None = None
 
 
 class DeploymentPatch(Body):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,10 +17,12 @@ from localcore.api.scenarios import listed
 from localcore.engines.serving import NOT_FOUND
 from localcore.errors import ApiError, invalid, not_found
 from localcore.store.database import Row, unpack
-from localcore.store.deployments import ACTIVE, FINAL, document, status_document
+from localcore.store.deployments import ACTIVE, FINAL, document, lifetime, status_document
 from localcore.store.query import Where
 
 router = APIRouter(prefix="/lm/deployments")
+#: The shortest time to live is AI Core's own; the longest is what a date can hold.
+SHORTEST, LONGEST = timedelta(minutes=10), timedelta(days=36500)
 
 
 def _configuration(svc: Services, group: str, identifier: str) -> dict[str, Any]:
@@ -46,13 +49,14 @@ def _configuration(svc: Services, group: str, identifier: str) -> dict[str, Any]
 
 @router.post("", status_code=202)
 def create(svc: Svc, group: Group, body: DeploymentBody) -> dict[str, Any]:
-    if body.ttl is not None:
-        raise invalid("ttl", "a time to live is not offered by the local AI Core; see /v2/lm/meta")
+    ttl = body.ttl or ""
+    if ttl and not SHORTEST <= lifetime(ttl) <= LONGEST:
+        raise invalid("ttl", "a time to live is at least 10m, and at most a hundred years")
     configuration = _configuration(svc, group, body.configuration_id)
-    identifier = svc.store.deployments.create(group, configuration)
+    identifier = svc.store.deployments.create(group, configuration, ttl)
     svc.deployments.wake()
-    answer = {"id": identifier, "message": "Deployment scheduled.", "deploymentUrl": ""}
-    return answer | {"status": "UNKNOWN"}
+    answer = {"id": identifier, "message": "Deployment scheduled.", "deploymentUrl": "", "status": "UNKNOWN"}
+    return answer | ({"ttl": ttl} if ttl else {})
 
 
 def _where(request: Request, group: str) -> Where:

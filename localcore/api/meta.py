@@ -20,7 +20,7 @@ def meta(svc: Svc) -> dict[str, Any]:
         "staticDeployments": False,
         "userDeployments": True,
         "userExecutions": True,
-        "timeToLiveDeployments": False,
+        "timeToLiveDeployments": True,
         "executionSchedules": False,
         "logs": {"executions": True, "deployments": True},
         "bulkUpdates": {"executions": True, "deployments": True},
@@ -28,6 +28,7 @@ def meta(svc: Svc) -> dict[str, Any]:
     limits = {
         "executions": {"maxRunningCount": svc.engine.max_running},
         "deployments": {"maxRunningCount": -1},
+        "timeToLiveDeployments": {"minimum": "10m", "maximum": "-1"},
     }
     return {
         "runtimeIdentifier": "aicore",

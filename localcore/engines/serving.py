@@ -27,7 +27,7 @@ from localcore.engines.traffic import Traffic
 from localcore.errors import ObjectStoreError, not_found
 from localcore.home import Home
 from localcore.serving import ServingError
-from localcore.states import refusal
+from localcore.states import DELETABLE, STOPPABLE, refusal
 from localcore.store.database import Row
 from localcore.store.deployments import ACTIVE
 from localcore.store.store import Store
@@ -87,6 +87,8 @@ class DeploymentEngine:
     def tick(self) -> bool:
         """Look at every deployment without a final state once; returns whether there is one."""
         with self._lock:
+            for row in self._store.deployments.expired():
+                self._expire(row)
             rows = self._store.deployments.active()
             for row in rows:
                 if row["status"] == "UNKNOWN":
@@ -96,6 +98,21 @@ class DeploymentEngine:
                 else:
                     self._follow(row)
             return bool(rows)
+
+    def _expire(self, row: Row) -> None:
+        """Its time to live is over: it is stopped, and then removed as if it had never been."""
+        if row["status"] in STOPPABLE:
+            self._store.deployments.set_status(
+                row["id"],
+                "STOPPING",
+                expected=tuple(STOPPABLE),
+                target="DELETED",
+                message=f"its time to live of {row['ttl']} is over",
+            )
+        elif row["status"] in DELETABLE:
+            self._store.deployments.delete(row["id"])
+            self.forget([row["id"]])
+            log.info("deployment %s: removed after %s", row["id"], row["ttl"])
 
     def _revisions(self, deployment_id: str) -> Iterator[tuple[int, Workplace]]:
         """Revisions that have a folder, latest first."""

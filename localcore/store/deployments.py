@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from localcore import clock, ids
@@ -32,6 +33,7 @@ def document(row: Row) -> dict[str, Any]:
     }
     optional = {
         "latestRunningConfigurationId": row["latest_running"],
+        "ttl": row["ttl"],
         "statusMessage": shown(row["status_message"]),
         "submissionTime": row["submission_time"],
         "startTime": row["start_time"],
@@ -62,18 +64,27 @@ def status_document(row: Row) -> dict[str, Any]:
     }
 
 
+def lifetime(ttl: str) -> timedelta:
+    """The time that `10m`, `12H` or `7d` names."""
+    return (
+        int(ttl[:-1])
+        * {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}[ttl[-1].lower()]
+    )
+
+
 class Deployments:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def create(self, resource_group: str, configuration: dict[str, Any]) -> str:
-        """Enter a deployment as UNKNOWN; the engine takes it from there."""
+    def create(self, resource_group: str, configuration: dict[str, Any], ttl: str = "") -> str:
+        """Enter a deployment as UNKNOWN; the engine takes it from there. `ttl`: `12h`, or empty."""
         identifier, moment = ids.deployment_id(), clock.now()
+        expires = clock.later(lifetime(ttl)) if ttl else ""
         with self._db.write() as connection:
             connection.execute(
                 "INSERT INTO deployments (id, resource_group, configuration_id, configuration_name,"
-                " scenario_id, executable_id, status, target_status, last_operation, created_at, modified_at)"
-                " VALUES (?,?,?,?,?,?,'UNKNOWN','RUNNING','CREATE',?,?)",
+                " scenario_id, executable_id, status, target_status, last_operation, created_at, modified_at,"
+                " ttl, expires_at) VALUES (?,?,?,?,?,?,'UNKNOWN','RUNNING','CREATE',?,?,?,?)",
                 (
                     identifier,
                     resource_group,
@@ -83,9 +94,16 @@ class Deployments:
                     configuration["executableId"],
                     moment,
                     moment,
+                    ttl,
+                    expires,
                 ),
             )
         return identifier
+
+    def expired(self) -> list[Row]:
+        """Deployments whose time to live is over, in whatever state."""
+        sql = "SELECT * FROM deployments WHERE expires_at <> '' AND expires_at <= ? ORDER BY seq"
+        return self._db.all(sql, (clock.now(),))
 
     def row(self, identifier: str) -> Row | None:
         return self._db.one("SELECT * FROM deployments WHERE id = ?", (identifier,))

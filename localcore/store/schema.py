@@ -95,6 +95,12 @@ CREATE INDEX deployments_executable ON deployments (resource_group, executable_i
 CREATE INDEX deployments_status ON deployments (resource_group, status, seq);
 """
 
+# When a deployment with a time to live ends; empty where it has none.
+_FOURTH = """
+ALTER TABLE deployments ADD COLUMN ttl TEXT NOT NULL DEFAULT '';
+ALTER TABLE deployments ADD COLUMN expires_at TEXT NOT NULL DEFAULT '';
+"""
+
 # What takes a database from each version to the next; never changed, only added to.
-MIGRATIONS = (_FIRST, _SECOND, _THIRD)
+MIGRATIONS = (_FIRST, _SECOND, _THIRD, _FOURTH)
 VERSION = len(MIGRATIONS)

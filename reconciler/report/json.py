@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from reconciler.drift_model import Drift
 from reconciler.plan_model import Plan
 from reconciler.status import Status
 
-__all__ = ["plan_json", "status_json"]
+__all__ = ["drift_json", "plan_json", "status_json"]
 
 
 def plan_json(plan: Plan) -> str:
@@ -20,6 +21,11 @@ def plan_json(plan: Plan) -> str:
 def status_json(status: Status) -> str:
     """The state of every address."""
     return _dump(status.document())
+
+
+def drift_json(drift: Drift) -> str:
+    """All that somebody changed by hand."""
+    return _dump(drift.document())
 
 
 def lines(documents: Iterable[dict[str, Any]]) -> str:

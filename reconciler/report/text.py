@@ -84,7 +84,8 @@ def summary(plan: Plan) -> str:
         return f"Plan for {plan.environment}: forbidden, see {counted(len(plan.errors), 'error')} above."
     if not counts:
         return f"Plan for {plan.environment}: nothing to do.{retired}"
-    todo = ", ".join(f"{n} to {action}" for action, n in counts.items())
+    expected = {Action.LAUNCH.value: f" ({plan.expected})"} if str(plan.expected) else {}
+    todo = ", ".join(f"{n} to {action}{expected.get(action, '')}" for action, n in counts.items())
     return f"Plan for {plan.environment}: {todo}.{retired}"
 
 

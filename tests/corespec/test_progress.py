@@ -100,11 +100,11 @@ def test_every_step_is_a_line_and_uploads_are_counted() -> None:
         display(_event(EventKind.STAGE, "1 to do"))
         display(_event(EventKind.STARTED, "the store does not hold it"))
         sizes = {"files_done": 1, "files": 2, "bytes_done": 1_000_000, "bytes": 2_000_000}
-        display(_event(EventKind.UPLOADING, data=sizes))
+        display(_event(EventKind.UPLOADING, data=sizes | {"rate": 500_000.0, "eta_seconds": 2.0}))
         display(_event(EventKind.DONE, "ai://default/x"))
     assert stream.getvalue().splitlines() == [
         "· execution/tiny/baseline: the store does not hold it",
-        "· execution/tiny/baseline: 1/2 files, 1.0 of 2.0 MB",
+        "· execution/tiny/baseline: 1/2 files, 1.0 of 2.0 MB, 0.5 MB/s, 2s left",
         "✓ execution/tiny/baseline: ai://default/x",
     ]
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 
 import pytest
 
+from corespec.verbs.reconcile import _signals
+from reconciler.loop import Bell
 from reconciler.webhook import signature
 from tests.end_to_end.daemon import Receiver, Running, children, ended, operated, push
 from tests.end_to_end.world import World, corespec, launches
@@ -84,7 +87,7 @@ def test_a_push_wakes_it_an_alert_is_sent_and_sigterm_ends_it(world: World) -> N
             assert world.writes() == before, "a call that is repeated writes nothing"
 
             helpers = children(running.process.pid)
-            assert len(helpers) <= 2, "Git's own, and they do not pile up"
+            assert len(helpers) <= 4, "Git's own, and they do not pile up"
             assert running.end() == 0
             assert all(ended(pid) for pid in helpers)
             assert running.lines[-1]["event"] == "stopped"
@@ -113,6 +116,33 @@ def test_sighup_starts_a_round_and_ctrl_c_ends_with_130(world: World) -> None:
         running.expect("round-ended")
         assert running.ask("/webhook", b"")[0] == 404, "no webhook was asked for"
         assert running.end(signal.SIGINT) == 130
+
+
+def test_sigterm_ends_a_round_that_waits(world: World) -> None:
+    """The application follows another folder, so the templates never come: ten minutes, or SIGTERM."""
+    world.edit(world.environment, "publish: direct", "publish: direct\n  path: rendered/elsewhere")
+    push(world, "Follow another folder")
+    with Running(world) as running:
+        running.expect("waiting", "application/")
+        assert running.ask("/readyz") == (200, "the first round is under way\n")
+        assert running.end() == 0
+        assert [line["event"] for line in running.lines[-2:]] == ["round-stopped", "stopped"]
+        assert running.complaints == ""
+    world.edit(world.environment, "\n  path: rendered/elsewhere", "")
+    push(world, "Follow the right one")
+    assert "is at work" not in world.run("apply", "--yes", "--no-wait").err
+
+
+def test_a_second_signal_ends_at_once() -> None:
+    """The first one is a request; who asks again does not want to wait for an answer of the network."""
+    bell = Bell()
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), _signals(bell) as interrupted:  # noqa: PT012 - two signals
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert bell.stopping
+        assert not interrupted
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_the_interval_of_the_environment_is_read_again(world: World) -> None:

@@ -74,6 +74,31 @@ def test_serving_and_training_workflows_are_kept_apart(catalog: Mapping[str, Wor
     assert codes(batch, executions=execution) == []
 
 
+def test_only_what_writes_a_model_can_be_served(catalog: Mapping[str, Workflow]) -> None:
+    """The only model of a workflow, or the output of the port's name; a batch run has none."""
+    training = catalog["object-detection-train"]
+    (output,) = training.outputs.values()
+    several = training.model_copy(update={"outputs": {"a": output, "trainedmodels": output}})
+    unclear = training.model_copy(update={"outputs": {"a": output, "b": output}})
+    without = training.model_copy(update={"outputs": {}})
+    executables = {
+        "digits": EXECUTABLE,
+        "server": {"workflow": "model-serving", "image": "docker.io/a/b:1", "resourcePlan": "infer.s"},
+    }
+    best = {"best": {"of": ["a"], "metric": "mAP/allClasses"}}
+    sections = {
+        "executables": executables,
+        "executions": {"a": {"configuration": "base"}},
+        "deployments": {"reader": {"executable": "server", "inputs": {"trainedmodels": best}}},
+    }
+
+    def found(workflow: Workflow) -> list[str]:
+        return codes({**catalog, training.name: workflow}, **sections)
+
+    assert found(training) == found(several) == []
+    assert found(unclear) == found(without) == ["no-model"]
+
+
 @pytest.mark.parametrize("broken", [("datasets", "data"), ("datasets",)])
 def test_a_reference_to_a_broken_part_is_not_dangling(catalog: Mapping[str, Workflow], broken: Any) -> None:
     assert codes(catalog, frozenset({broken}), datasets={}) == []

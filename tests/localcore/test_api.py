@@ -180,7 +180,9 @@ def test_meta_tells_the_truth(core: Any) -> None:
     assert meta.ai_api.capabilities.user_executions
     assert meta.ai_api.capabilities.bulk_updates.executions
     assert meta.ai_api.capabilities.user_deployments
-    assert not meta.ai_api.capabilities.time_to_live_deployments
+    assert meta.ai_api.capabilities.time_to_live_deployments
+    raw = core.http("GET", "/v2/lm/meta").json()["aiApi"]["limits"]  # the SDK drops this limit
+    assert raw["timeToLiveDeployments"] == {"minimum": "10m", "maximum": "-1"}
     assert not meta.ai_api.capabilities.execution_schedules
     assert meta.ai_api.limits.executions.max_running_count == 4
     assert client.meta.get_versions().versions[0].version_id == "v2"

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -196,6 +197,28 @@ def test_a_whole_life(world: World) -> None:
     assert not (world.core.data / "deployments" / created.id).exists()
 
 
+def test_a_time_to_live(world: World) -> None:
+    """Proves: it is told back, and when it is over the deployment is stopped and removed with its files."""
+    created = world.client.deployment.create(world.configure(), ttl="10m")
+    assert created.ttl == "10m"
+    assert world.reaches(created.id, Status.RUNNING).ttl == "10m"
+    with sqlite3.connect(world.core.data / "localcore.db", timeout=30) as database:
+        (due,) = database.execute(
+            "SELECT unixepoch(expires_at) - unixepoch(created_at) FROM deployments WHERE id = ?",
+            (created.id,),
+        ).fetchone()
+        database.execute("UPDATE deployments SET expires_at = created_at WHERE id = ?", (created.id,))
+    database.close()
+    assert due in (600, 601)
+
+    def gone() -> bool:
+        return created.id not in {one.id for one in world.client.deployment.query().resources}
+
+    world.support.wait_for(gone, 30, f"{created.id} to be removed")
+    assert world.processes(created.id) == []
+    assert not (world.core.data / "deployments" / created.id).exists()
+
+
 def test_the_inference_path(world: World) -> None:
     """Proves: methods, status, headers, streams and large bodies pass; our token and group do not."""
     one, two = world.deploy(), world.deploy("ciao")
@@ -349,8 +372,9 @@ def test_what_is_refused(world: World, support: Any) -> None:
     with pytest.raises(AIAPIInvalidRequestException, match="another scenario or executable"):
         client.deployment.modify(identifier, configuration_id=world.configure())
     assert "exactly one container" in world.reaches(world.deploy(), Status.DEAD).status_message
-    with pytest.raises(AIAPIInvalidRequestException, match="time to live is not offered"):
-        client.deployment.create(world.configure(), ttl="10m")
+    for ttl in ("9m", "0d", "99999999d"):
+        with pytest.raises(AIAPIInvalidRequestException, match="at least 10m"):
+            client.deployment.create(world.configure(), ttl=ttl)
     path = f"/v2/lm/deployments/{identifier}"
     for body in ({}, {"targetStatus": "STOPPED", "configurationId": world.configure()}):
         assert world.core.http("PATCH", path, json=body).status_code == 400

@@ -37,6 +37,8 @@ def plans(tmp_path: Path) -> dict[str, Plan]:
     world = World(tmp_path, desired())
     found["first"] = world.plan()
     world.apply()
+    world.server.start()
+    world.server.clock.moment += timedelta(minutes=13, seconds=30)
     world.server.finish()
     found["empty"] = world.plan()
     newer = template(template_document("docker.io/acme/digits:2"))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from generator.spec.runs import Suspend
 from reconciler.desired import Desired, DesiredBest, DesiredDeployment, DesiredTemplate
@@ -19,12 +21,37 @@ from reconciler.plan import plan
 from reconciler.plan_model import Action
 from reconciler.report.text import plan_text, status_text
 from reconciler.status import StatusRow, status
-from tests.reconciler.builders import SCENARIO, World, at_rest, configuration, dataset, desired
-from tests.reconciler.fake import FAULTS, KilledError
+from reconciler.workbench import set_up
+from tests.reconciler.builders import ENVIRONMENT, SCENARIO, World, at_rest, configuration, dataset, desired
+from tests.reconciler.fake import FAULTS, FakeClock, KilledError
+from tests.reconciler.project import CATALOG
 
 METRIC = "mAP/allClasses"
 ADDRESS = f"deployment/{SCENARIO}/scanner"
 NAMES = ("a", "b", "c")
+SPEC = """\
+apiVersion: corespec/v1
+kind: Scenario
+metadata: {name: stub, title: Stub}
+executables:
+  trainer: {workflow: stub-train, image: "docker.io/acme/stub:1", resourcePlan: starter}
+  server: {workflow: model-serving, image: "docker.io/acme/server:1", resourcePlan: infer.s}
+datasets:
+  words: {source: data, path: words}
+configurations:
+  base: {executable: trainer, inputs: {datain: words}}
+  sweep: {executable: trainer, inputs: {datain: words}, matrix: {rate: [0.1, 0.2]}}
+executions:
+  base: {configuration: base}
+  other: {configuration: base}
+  sweep: {configuration: sweep}
+deployments:
+  scanner:
+    executable: server
+    inputs: {trainedmodels: {best: {of: [base, sweep, sweep.rate-0.1], metric: mAP/allClasses, atLeast: 0.8}}}
+    parameters: {loglevel: 2}
+    ttl: 12h
+"""
 
 
 def server_template(image: str = "docker.io/acme/server:1") -> DesiredTemplate:
@@ -325,6 +352,50 @@ def test_a_dataset_is_served_without_any_training(tmp_path: Path) -> None:
     assert world.plan().empty
     world.change(replace(want, datasets=world.want.datasets))
     assert [action for action, _ in steps(world)] == ["wait"]
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=st.lists(st.sampled_from([0.1, 0.4, 0.6, 0.8, float("nan")]), min_size=1, max_size=3))
+def test_what_is_served_never_gets_worse(
+    tmp_path_factory: pytest.TempPathFactory, values: list[float]
+) -> None:
+    """Trainings complete one by one: one deployment, one PATCH for each record, and rest after each apply."""
+    world, known, best, records = World(tmp_path_factory.mktemp("any"), serving()), [], 0.5, 0
+    for name, value in zip(NAMES, values, strict=False):
+        known.append(name)
+        world.change(serving(*known, at_least=0.5))
+        world.apply()
+        run = measured(world, name, value)
+        world.apply()
+        world.server.serve()
+        if value > best:
+            best, records = value, records + 1
+            assert model_of(world) == run
+        assert world.plan().empty == bool(records)
+    written = [line.split()[0] for line in world.server.writes if "/deployments" in line]
+    assert written == (["POST"] + ["PATCH"] * (records - 1) if records else [])
+
+
+def test_the_candidates_are_all_children_of_what_is_named(tmp_path: Path) -> None:
+    """From the spec: a sweep stands for its children, a child for itself."""
+    (tmp_path / "specs" / "environments").mkdir(parents=True)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.txt").write_text("a")
+    (tmp_path / "specs" / "stub.yaml").write_text(SPEC)
+    text = yaml.safe_dump(ENVIRONMENT.model_dump(mode="json", by_alias=True, exclude_unset=True))
+    (tmp_path / "specs" / "environments" / "local.yaml").write_text(text)
+    want = set_up(tmp_path, "local", (CATALOG,), FakeClock()).desired
+    (scanner,) = want.deployments
+    best = scanner.inputs["trainedmodels"]
+    assert isinstance(best, DesiredBest)
+    prefix = "execution/stub"
+    assert best.candidates == (
+        (f"{prefix}/base", "model"),
+        (f"{prefix}/sweep.rate-0.1", "model"),
+        (f"{prefix}/sweep.rate-0.2", "model"),
+    )
+    assert (best.metric, best.at_least, scanner.ttl) == (METRIC, 0.8, "12h")
+    assert scanner.parameters["loglevel"] == "2"
 
 
 def test_status_shows_the_model_and_the_url(world: World) -> None:

@@ -59,11 +59,11 @@ def test_from_a_spec_to_a_completed_execution_and_then_rest(project: Project, pr
 
 
 def test_reads_are_few(project: Project, proxy: Proxy) -> None:
-    """A plan in which nothing changes makes six requests."""
+    """A plan in which nothing changes makes seven requests."""
     project.session().apply(QUICK)
     before = len(proxy.requests)
     project.session().plan()
-    assert len(proxy.requests) - before == 6
+    assert len(proxy.requests) - before == 7
 
 
 def test_reconcile_publishes_applies_and_reports(project: Project) -> None:

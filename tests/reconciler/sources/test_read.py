@@ -14,7 +14,7 @@ import pytest
 from generator.spec.document import Dataset
 from reconciler.dataset import DatasetManifest, manifest
 from reconciler.directorystore import DirectoryStore
-from reconciler.errors import DatasetError
+from reconciler.errors import DatasetError, InputRejectedError
 from reconciler.objectstore import ObjectStore
 from reconciler.s3store import S3Store
 from reconciler.sources.read import read_dataset
@@ -160,6 +160,12 @@ def test_an_empty_prefix(bucket: S3Store, tmp_path: Path) -> None:
     """Is a mistake in the spec."""
     with pytest.raises(DatasetError, match="holds no files"):
         read(f"s3://{bucket.bucket.name}/nothing", tmp_path, bucket)
+
+
+def test_a_name_that_no_bucket_has(bucket: S3Store, tmp_path: Path) -> None:
+    """Found out before anything is sent, and never tried again."""
+    with pytest.raises(InputRejectedError, match="no bucket's name"):
+        read("s3://no bucket/x", tmp_path)
 
 
 def test_a_checksum_that_lies(bucket: S3Store, tmp_path: Path) -> None:

@@ -1,0 +1,26 @@
+"""A pipe to AI Core that asks before every request which changes something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from reconciler.aicore import Pipe
+
+
+class Guarded:
+    """`pipe` with `before_write()` called first wherever it writes; that call forbids a write by raising."""
+
+    def __init__(self, pipe: Pipe, before_write: Callable[[], None]) -> None:
+        self._pipe, self._before_write = pipe, before_write
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+        return self._pipe.get(path, params)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._before_write()
+        return self._pipe.post(path, body)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._before_write()
+        return self._pipe.patch(path, body)
