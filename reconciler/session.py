@@ -248,7 +248,7 @@ class Session:
         return connect_readonly(bench.environment, self.root, self._clock)
 
     def bench(self) -> Bench:
-        """Specs, templates and data as they are now; no request is sent."""
+        """Specs, templates and data as they are now; requests go out for data from https and s3 alone."""
         return set_up(self.root, self.environment, self._catalog, self._clock)
 
     def checkout(self, bench: Bench) -> Checkout:

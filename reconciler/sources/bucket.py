@@ -5,6 +5,7 @@ An object is known by (key, size, ETag): one that has not changed is neither ask
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import secrets
@@ -96,6 +97,8 @@ class _Mirror:
     def hashes(self, listing: _Listing) -> dict[str, str]:
         """path -> SHA-256 (hex): remembered, the server's checksum, or else that of what is downloaded."""
         known = self._remembered()
+        for path in known.keys() - listing.keys():
+            self._remove(path)
         new = [path for path, entry in listing.items() if known.get(path, ())[:2] != entry]
         found = dict(zip(new, self._parallel(self._hash, new), strict=True))
         hashes = {path: found[path] if path in found else known[path][2] for path in listing}
@@ -128,7 +131,7 @@ class _Mirror:
                 here = {}
             wanted = {file.path: file for file in files}
             for path in here.keys() - wanted.keys():
-                (self.content / path).unlink()
+                self._remove(path)
 
             def bring(file: DatasetFile) -> None:
                 if self._download(file.path) != file.sha256:
@@ -139,6 +142,15 @@ class _Mirror:
                     )
 
             self._parallel(bring, [file for path, file in wanted.items() if here.get(path) != file])
+
+    def _remove(self, path: str) -> None:
+        """Take a file out of the copy, and the folders that are empty then: a file may be called so now."""
+        with contextlib.suppress(OSError):
+            (self.content / path).unlink()
+            for folder in (self.content / path).parents:
+                if folder == self.content:
+                    break
+                folder.rmdir()
 
     def _download(self, path: str) -> str:
         """Bring one object into the copy; its SHA-256, hex."""

@@ -136,6 +136,18 @@ def test_what_others_put_there_is_hashed_once(
     assert read(source, tmp_path, bucket).fingerprint != first.fingerprint
 
 
+def test_a_folder_that_becomes_a_file(bucket: S3Store, tmp_path: Path) -> None:
+    """And back: the copy follows the bucket."""
+    client, name = bucket.bucket.client, bucket.bucket.name
+    for old, new in ((None, "there/a/b"), ("there/a/b", "there/a"), ("there/a", "there/a/b/c")):
+        if old:
+            client.delete_object(Bucket=name, Key=old)
+        client.put_object(Bucket=name, Key=new, Body=new.encode())
+        found = read(f"s3://{name}/there", tmp_path, bucket)
+        found.fetch()
+        assert [file.path for file in manifest(found.source).files] == [new.removeprefix("there/")]
+
+
 def test_a_dataset_of_a_bucket_is_uploaded_to_another_store(
     bucket: S3Store, plain: Path, tmp_path: Path
 ) -> None:
