@@ -36,10 +36,10 @@ def run(
 
     Exit code 0 when all is in sync, 3 when something is not, 4 when something is degraded.
     """
+    if watch and form is Format.JSON:
+        raise CommandError("--watch is for people", remedy="Without it, -o json is one look.")
     opened = session(directory, environment, catalog)
     if watch:
-        if form is Format.JSON:
-            raise CommandError("--watch is for people", remedy="Without it, -o json is one look.")
         from corespec.watching import watch_status  # rich: a single look does without
 
         watch_status(opened.status, output.console(), every, time.sleep)
