@@ -27,6 +27,8 @@ FOUND = Diagnostic("specs/a.yaml", 3, 7, "wrong-type", "must be a whole number")
         (reconciler.StaleRenderError("stale"), 2),
         (reconciler.NotHealthyError("sync failed"), 4),
         (reconciler.LockHeldError("held"), 5),
+        (reconciler.LockLostError("lost"), 5),
+        (reconciler.LockUnavailableError("no bucket"), 1),
         (CommandError("which environment?"), 2),
         (FileNotFoundError(2, "No such file or directory", "specs"), 1),
         (KeyboardInterrupt(), 130),

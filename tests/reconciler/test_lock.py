@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from reconciler.errors import InputRejectedError, LockHeldError, LockLostError
 from reconciler.lock import FileLock, default_folder
+from reconciler.lock_base import LockRecord
 from tests.reconciler.fake import FakeClock
 
 PLACE = ("http://ai.example", "default")
@@ -94,3 +96,45 @@ def test_the_folder_is_the_users(tmp_path: Path) -> None:
     """All checkouts of one user share it; a variable moves it."""
     assert default_folder({"CORESPEC_STATE_DIR": "/x"}) == Path("/x/locks")
     assert default_folder({"XDG_STATE_HOME": "/s"}) == Path("/s/corespec/locks")
+
+
+def test_waiting_is_on_the_clock_of_the_package(tmp_path: Path) -> None:
+    """As long as was asked for, and no longer."""
+    clock = FakeClock()
+    with FileLock(*PLACE, "apply", folder=tmp_path), pytest.raises(LockHeldError):
+        FileLock(*PLACE, "apply", folder=tmp_path, clock=clock, timeout=1).acquire()
+    assert sum(clock.slept) == pytest.approx(1)
+
+
+def test_a_renewal_moves_the_expiry_and_nothing_else(tmp_path: Path) -> None:
+    clock = FakeClock()
+    with FileLock(*PLACE, "apply", folder=tmp_path, commit="c" * 40, clock=clock) as lock:
+        path = next(tmp_path.glob("*.json"))
+        first = LockRecord.parse(path.read_bytes())
+        clock.moment += timedelta(seconds=30)
+        lock.refresh()
+        second = LockRecord.parse(path.read_bytes())
+    assert second == replace(first, expires_at=first.expires_at + timedelta(seconds=30))
+    assert (first.token, first.commit) == (lock.token, "c" * 40)
+
+
+def test_a_renewal_does_not_bring_a_removed_lock_back(tmp_path: Path) -> None:
+    """Somebody has unlocked it: the holder stops, whatever its heartbeat does."""
+    with FileLock(*PLACE, "apply", folder=tmp_path) as lock:
+        FileLock(*PLACE, "unlock", folder=tmp_path).unlock(lock.token)
+        with pytest.raises(LockLostError):
+            lock.refresh()
+        assert list(tmp_path.glob("*.json")) == []
+        with pytest.raises(LockLostError):
+            lock.check()
+
+
+def test_the_record_of_the_dead_is_no_lock(tmp_path: Path) -> None:
+    """The system knows of no holder: the lock is free."""
+    lock = FileLock(*PLACE, "apply", folder=tmp_path)
+    lock.acquire()
+    lock._lock.release()
+    assert list(tmp_path.glob("*.json"))
+    assert FileLock(*PLACE, "look", folder=tmp_path).look() is None
+    with FileLock(*PLACE, "apply", folder=tmp_path) as heir:
+        heir.check()

@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from reconciler.daemon import classify
 from reconciler.errors import (
     InputRejectedError,
     LockHeldError,
@@ -22,6 +23,7 @@ from reconciler.errors import (
 from reconciler.guarded import Guarded
 from reconciler.lock_base import LIFETIME, MARGIN, LockRecord
 from reconciler.lock_expiring import ExpiringLock
+from reconciler.loop import Ending
 from tests.reconciler.builders import World, configuration, desired
 from tests.reconciler.fake import FakeAICore, FakeClock
 from tests.reconciler.slots import MemorySlot
@@ -305,6 +307,14 @@ def test_unlock_removes_that_very_lock() -> None:
     with pytest.raises(LockLostError):
         holder.check()
     slot.lock().acquire()
+
+
+def test_the_daemon_stands_by_and_comes_again() -> None:
+    """Held or lost: locked. Unreachable: tried again. Refused for good: no use in trying."""
+    assert classify(LockHeldError("held")) is Ending.LOCKED
+    assert classify(LockLostError("lost")) is Ending.LOCKED
+    assert classify(LockUnavailableError("down", transient=True)) is Ending.TRANSIENT
+    assert classify(LockUnavailableError("refused")) is Ending.TERMINAL
 
 
 class _Stolen:

@@ -17,8 +17,11 @@ from reconciler.errors import LockHeldError, LockLostError, LockUnavailableError
 from reconciler.lock_base import LIFETIME, MARGIN, LockRecord
 from reconciler.lock_expiring import ExpiringLock
 from reconciler.lock_s3 import S3Slot
+from reconciler.locks import open_lock
 from reconciler.s3client import Bucket
 from tests.reconciler.fake import FakeClock
+from tests.reconciler.project import LAUNCH_ONLY, Project
+from tests.reconciler.proxy import Proxy
 from tests.reconciler.slots import PLACE, ceph, new_bucket
 
 ROOT = Path(__file__).parents[2]
@@ -193,6 +196,40 @@ def test_credentials_are_nowhere(moto: tuple[str, str, str], caplog: pytest.LogC
     assert "hidden-value" not in caplog.text + str(raised.value) + json.dumps(_record(bucket).document())
 
 
+HOLDER = """
+import sys
+from reconciler.lock_expiring import ExpiringLock
+from reconciler.lock_s3 import S3Slot
+from reconciler.s3client import Bucket
+endpoint, access, secret, name = sys.argv[1:]
+bucket = Bucket(name, "some/prefix", endpoint=endpoint, access_key_id=access, secret_access_key=secret)
+with ExpiringLock(S3Slot(bucket, "corespec/locks/x.json"), "http://ai.example/v2", "default", "apply"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_kill_9_of_the_holder(server: tuple[str, str, str], bucket: Bucket) -> None:
+    """Its lock stays where it is until it expires; then, and not before, another gets it."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, *server, bucket.name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        process.kill()
+    assert process.returncode == -9
+    with pytest.raises(LockHeldError, match=f"process {process.pid}"):
+        _lock(bucket).acquire()
+    _age(bucket, MARGIN + timedelta(seconds=2))
+    with _lock(bucket) as heir:
+        heir.check()
+
+
 RACER = """
 import json, sys
 from pathlib import Path
@@ -251,3 +288,34 @@ def test_two_processes_race_for_one_lock(server: tuple[str, str, str], tmp_path:
         assert racer.returncode == 0, complaint
         assert json.loads(told)[0] == 25
     assert not (tmp_path / "inside").exists()
+
+
+def test_an_apply_holds_the_lock_in_the_bucket_that_the_environment_names(
+    project: Project, proxy: Proxy, moto: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Held elsewhere: exit code 5, and nothing is sent; free: taken with the commit, and given back."""
+    bucket = new_bucket(*moto)
+    monkeypatch.setenv("LOCK_KEY", moto[1])
+    monkeypatch.setenv("LOCK_SECRET", moto[2])
+    place = project.clone / "specs" / "environments" / "local.yaml"
+    text = place.read_text()
+    store = f"locks: {{type: s3, bucket: {bucket.name}, endpoint: {moto[0]}, pathPrefix: some/prefix, "
+    store += "accessKeyId: env:LOCK_KEY, secretAccessKey: env:LOCK_SECRET}"
+    place.write_text(
+        text.replace("objectStores:\n", f"objectStores:\n  {store}\n")
+        + "lock: {type: s3, objectStore: locks}\n"
+    )
+    project.push("Share a lock")
+    session = project.session()
+    elsewhere = open_lock(session.bench().environment, project.clone, "another apply")
+    with elsewhere, pytest.raises(LockHeldError, match="another apply"):
+        session.apply(LAUNCH_ONLY)
+    assert proxy.writes == []
+    assert session.apply(LAUNCH_ONLY) is not None
+    assert proxy.writes
+    (item,) = bucket.client.list_objects_v2(Bucket=bucket.name)["Contents"]
+    assert item["Key"].startswith("some/prefix/corespec/locks/")
+    content = bucket.client.get_object(Bucket=bucket.name, Key=item["Key"])["Body"].read()
+    record = LockRecord.parse(content)
+    assert (record.operation, record.released, len(record.commit)) == ("apply", True, 40)
+    assert not list((project.root / "locks").glob("*"))
