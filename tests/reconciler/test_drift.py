@@ -45,6 +45,7 @@ from tests.reconciler.builders import (
     template,
 )
 from tests.reconciler.fake import START, FakeAICore
+from tests.reconciler.test_serving import served, serving
 
 IMAGE = "docker.io/acme/digits:1"
 ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
@@ -598,3 +599,31 @@ def test_an_entry_holds_until_the_end_of_its_last_day(tmp_path: Path) -> None:
     (tmp_path / "drift-ignore.yaml").write_text(IGNORE.format(expiry=START.date().isoformat()))
     (entry,) = read_ignores(tmp_path, START.date())
     assert (entry.path, entry.reason) == ("id-0005", "stopped for the inspection")
+
+
+def _server_kinds(world: World) -> list[DriftKind]:
+    return [found.kind for found in drift(world.want, world.observe(), Seen({}, {}))]
+
+
+def test_a_model_server_stopped_by_hand_until_another_serves(tmp_path: Path) -> None:
+    """corespec stops none; one with a time to live ends by itself; the next apply starts another."""
+    world = served(World(tmp_path, serving("a")))
+    assert _server_kinds(world) == []
+    world.server.deployments[0].update(status="STOPPED", targetStatus="STOPPED")
+    assert _server_kinds(world) == [DriftKind.DEPLOYMENT_STOPPED]
+    kept, (server,) = world.want, world.want.deployments
+    world.want = replace(kept, deployments=(replace(server, ttl="12h"),))
+    assert _server_kinds(world) == []
+    world.want = kept
+    world.apply()
+    assert _server_kinds(world) == []
+
+
+def test_a_second_model_server_is_somebodys(tmp_path: Path) -> None:
+    """The younger one is named."""
+    world = served(World(tmp_path, serving("a")))
+    (first,) = world.server.deployments
+    world.server.clock.moment += timedelta(minutes=1)
+    second = world.aicore.create_deployment(first["configurationId"])
+    (found,) = drift(world.want, world.observe(), Seen({}, {}))
+    assert (found.kind, found.path) == (DriftKind.DEPLOYMENT_STRAY, second)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 from ai_core_sdk.ai_core_v2_client import AICoreV2Client
 
+from corespec.__main__ import main
 from generator.images.engine import Auth
 from reconciler.clock import SystemClock
 from reconciler.connection import connect, connect_readonly, credentials
 from reconciler.drift_model import Drift, DriftKind
 from reconciler.errors import InputRejectedError
 from reconciler.exitcode import ExitCode
-from tests.reconciler.project import LAUNCH_ONLY, QUICK, Project
+from tests.reconciler.project import CATALOG, LAUNCH_ONLY, QUICK, Project
 from tests.reconciler.proxy import Proxy
 
 
@@ -127,3 +129,27 @@ def test_a_branch_that_nobody_pushed_says_nothing(project: Project) -> None:
     place.write_text(place.read_text().replace("publish: direct", "publish: direct, branch: other"))
     with pytest.raises(InputRejectedError, match="There is no branch other"):
         project.session().drift()
+
+
+def test_the_verb_says_it_all_and_ends_with_3(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """0 without, 3 with, 0 again when it is borne; an entry that has expired is exit code 2."""
+    words = ["drift", "-C", str(project.clone), "--catalog", str(CATALOG)]
+    assert main(words) == 0
+    assert ": no differences. Registries were not asked (--images)." in capsys.readouterr().out
+    mine = project.clone / "rendered" / "local" / "templates" / "mine.yaml"
+    mine.write_text("kind: WorkflowTemplate\n")
+    _git(project, "add", "rendered")
+    _git(project, "commit", "--quiet", "--message", "By hand")
+    _git(project, "push", "--quiet", "origin", "main")
+    assert main([*words, "-o", "json"]) == 3
+    (found,) = json.loads(capsys.readouterr().out)["findings"]
+    assert (found["address"], found["path"]) == ("rendered/local", "templates/mine.yaml")
+    ignore = project.clone / "drift-ignore.yaml"
+    entry = "{address: rendered/local, path: templates/mine.yaml, reason: a trial, expiry: EXPIRY}"
+    text = f"apiVersion: corespec/v1\nkind: DriftIgnore\nignore: [{entry}]\n"
+    ignore.write_text(text.replace("EXPIRY", "2999-12-31"))
+    assert main([*words, "-o", "md"]) == 0
+    assert "ignored until 2999-12-31" in capsys.readouterr().out
+    ignore.write_text(text.replace("EXPIRY", "2020-12-31"))
+    assert main(words) == 2
+    assert "drift-ignore.yaml:3:" in capsys.readouterr().err
