@@ -13,7 +13,7 @@ from reconciler.backoff import Backoffs, leave_out
 from reconciler.errors import LockHeldError, LockLostError, NotHealthyError, ReconcilerError, TransientError
 from reconciler.events import Event, EventKind
 from reconciler.health import Sync
-from reconciler.journal import Journal
+from reconciler.journal import Journal, Level
 from reconciler.loop import Bell, DaemonClock, Ended, Ending, Pace, StopRequestedError
 from reconciler.notify import Memory, Notice, Notifier, Severity, notices, targets
 from reconciler.observability import METERS
@@ -188,13 +188,12 @@ class Daemon:
     def _fault(self, error: BaseException) -> Ended:
         ending = classify(error)
         said, reason = str(error), type(error).__name__
-        self._journal.write(
-            "error" if ending is not Ending.LOCKED else "info", "round-failed", said, reason=reason
-        )
         passing = ending in {Ending.TRANSIENT, Ending.LOCKED}
         self._failures = self._failures + 1 if passing else 0
         if ending is not Ending.LOCKED:  # a second daemon that stands by is ready to take over
             self._ready = (False, f"the last round failed: {reason}")
+        level: Level = "info" if ending is Ending.LOCKED else "error"
+        self._journal.write(level, "round-failed", said, reason=reason)
         if not passing or self._failures == _TOLD_AFTER:
             commit = self._commit()
             mark = "" if passing else f" {commit}"

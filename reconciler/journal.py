@@ -56,7 +56,7 @@ class Journal:
 
 
 def _text(line: dict[str, Any]) -> str:
-    where = " ".join(part for part in (line["round"], line["commit"][:10], line["address"]) if part)
+    words = (line["event"], line["round"], line["commit"][:10], line["address"])
     said = " | ".join(part.strip() for part in line["message"].splitlines() if part.strip())
-    shown = f"{line['time']} {line['level']:<7} {line['event']} {where}: {said}"
+    shown = f"{line['time']} {line['level']:<7} {' '.join(filter(None, words))}{': ' if said else ''}{said}"
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in shown)

@@ -113,10 +113,9 @@ def _daemon(
     with ExitStack() as opened:
         opened.callback(daemon.close)
         interrupted = opened.enter_context(_signals(bell))
-        where = "nowhere"
-        if address is not None:
-            where = opened.enter_context(_endpoint(daemon, address)).url
-        journal.write("info", "started", f"every {daemon.pace().interval:g} s; listening {where}", url=where)
+        url = "" if address is None else opened.enter_context(_endpoint(daemon, address)).url
+        listening = f"; listening at {url}" if url else ""
+        journal.write("info", "started", f"a round every {daemon.pace().interval:g} s{listening}", url=url)
         Loop(daemon.round, daemon.pace, bell, clock, random.random).run()
         journal.write("info", "stopped", "asked to end")
     return ExitCode.INTERRUPTED if interrupted else ExitCode.CONVERGED

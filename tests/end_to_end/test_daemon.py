@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 
 import pytest
 
@@ -163,6 +164,15 @@ def test_an_address_that_is_none_is_refused(world: World, listen: str) -> None:
     refused = world.run("reconcile", "--listen", listen)
     assert refused.code == 2
     assert "HOST:PORT" in refused.err
+
+
+def test_a_taken_address_is_refused_before_the_first_round(world: World) -> None:
+    before = world.writes()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = world.run("reconcile", "--listen", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert refused.code == 2
+    assert "in use" in refused.err
+    assert world.writes() == before
 
 
 def test_listening_is_for_the_daemon(world: World) -> None:

@@ -188,7 +188,7 @@ def test_the_commands_of_the_page(project: World, reader: tuple[Reader, Receiver
         typing.type(block)
     assert receiver.empty, "one message for one failure"
     log = (project.root / "daemon.log").read_text()
-    assert " stopped " in log.splitlines()[-1]
+    assert " stopped" in log.splitlines()[-1]
     assert "T0KEN" not in log
 
 

@@ -48,6 +48,14 @@ def test_a_line_for_people() -> None:
     )
 
 
+def test_a_line_without_a_place_or_a_message_has_no_gaps() -> None:
+    stream = io.StringIO()
+    journal = Journal(stream, "text", FakeClock(NOW))
+    journal.write("info", "started", "")
+    journal.write("info", "stopped", "asked to end")
+    assert [line[38:] for line in stream.getvalue().splitlines()] == ["started", "stopped: asked to end"]
+
+
 def test_progress_is_no_event() -> None:
     assert lines("json", Event(NOW, EventKind.UPLOADING, "dataset/m/d", "1 of 2")) == []
 
