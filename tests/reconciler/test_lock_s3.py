@@ -139,6 +139,26 @@ def test_a_stale_tag_writes_nothing(bucket: Bucket) -> None:
     assert absent.get().content is None
 
 
+def test_a_server_that_wants_quotes_around_the_tag(moto: tuple[str, str, str]) -> None:
+    """The other spelling is tried once the first was refused and nothing had changed; then it is kept."""
+
+    class Strict(S3Slot):
+        sent: list[str] = []
+
+        def _put(self, content: bytes, condition: dict[str, str]) -> bool:
+            tag = condition.get("If-Match", '""')
+            self.sent.append(tag)
+            return tag.startswith('"') and super()._put(content, condition)
+
+    slot = Strict(new_bucket(*moto), "x.json")
+    with ExpiringLock(slot, *PLACE, "apply") as lock:
+        assert not slot.sent[-2].startswith('"')
+        before = len(slot.sent)
+        lock.refresh()
+        lock.check()
+        assert [tag[0] for tag in slot.sent[before:]] == ['"']
+
+
 def test_what_cannot_be_read_is_not_free(bucket: Bucket) -> None:
     """Something else under the lock's key, however large: exit code 1, and it stays."""
     assert _slot(bucket).put(b"x" * 200_000, "")
