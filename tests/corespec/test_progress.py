@@ -120,3 +120,16 @@ def test_a_terminal_is_left_whole() -> None:
     except KeyboardInterrupt:
         pass
     assert stream.getvalue().endswith("\x1b[?25h")
+
+
+def test_an_upload_has_a_bar_on_a_terminal() -> None:
+    """With its rate and the time left; gone when the upload is done."""
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=100, height=30)
+    sizes = {"files_done": 1, "files": 2, "bytes_done": 1_000_000, "bytes": 2_000_000}
+    with Display(console) as display:
+        display(_event(EventKind.UPLOADING, data=sizes | {"rate": 500_000.0, "eta_seconds": 2.0}))
+        shown = stream.getvalue()
+        display(_event(EventKind.DONE, "ai://default/x"))
+    assert "━" in shown
+    assert "1/2 files, 1.0 of 2.0 MB, 0.5 MB/s, 2s left" in shown
