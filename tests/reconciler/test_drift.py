@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 import os
@@ -627,3 +628,16 @@ def test_a_second_model_server_is_somebodys(tmp_path: Path) -> None:
     second = world.aicore.create_deployment(first["configurationId"])
     (found,) = drift(world.want, world.observe(), Seen({}, {}))
     assert (found.kind, found.path) == (DriftKind.DEPLOYMENT_STRAY, second)
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_what_another_version_rendered_is_held_against_its_own_manifest(lab: Lab, by_hand: bool) -> None:
+    """A new version of corespec that renders otherwise is nobody's deed."""
+    old = b"rendered by an older version"
+    document = {
+        "tool": {"name": "corespec", "version": "0.0.0"},
+        "files": {PATH: hashlib.sha256(old).hexdigest()},
+    }
+    lab.edit(PATH, old + b", and edited" if by_hand else old)
+    lab.edit("rendered/local/manifest.json", json.dumps(document).encode())
+    assert [found.kind for found in lab.drift()] == [DriftKind.RENDERED_EDITED] * by_hand

@@ -97,6 +97,14 @@ def test_a_complete_upload_says_so_and_is_not_repeated(store: ObjectStore, data:
     assert len(marker["files"]) == 6
 
 
+def test_a_listing_tells_sizes_and_opens_nothing(store: ObjectStore, data: DatasetManifest) -> None:
+    """By path below the prefix; the marker and a neighbour are not below it; nothing there is nothing."""
+    assert store.sizes(PREFIX) == {}
+    upload(store, PREFIX, data)
+    store.write(f"{PREFIX}-neighbour/a", b"a")
+    assert store.sizes(PREFIX) == {file.path: file.size for file in data.files}
+
+
 def test_a_broken_upload_is_no_upload_and_goes_on_where_it_stopped(
     store: ObjectStore, data: DatasetManifest
 ) -> None:
