@@ -1,20 +1,21 @@
 """Which executions to start and to stop now. Pure.
 
 An execution waits for those it depends on, for the time its retry may begin, for a launch window, for hours
-on GPU machines, and for `maxParallel` and `maxConcurrent` (runs of ours under way). `maxLaunchesPerApply`
-forbids the whole plan, because starting runs is what costs money here.
+on GPU machines, and for `maxParallel` and `maxConcurrent` (runs of ours under way, those of earlier contents
+too). `maxLaunchesPerApply` forbids the whole plan, because starting runs is what costs money here.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from generator.spec.operations import Policy
 from reconciler.bindings import completed_runs
 from reconciler.desired import Desired, DesiredExecution
+from reconciler.explain import own_name
 from reconciler.find import find_configurations
 from reconciler.health import Health, Reason, RunState, Verdict, runs
 from reconciler.live import Configuration, Execution, Live
@@ -160,9 +161,19 @@ class _Launcher:
             ]
             self.active_in_group[_group(wanted)] += len(under_way)
             active.update(run.id for run in under_way)
+        active.update(run.id for run in self._left_over())
         self.free = self.policy.max_concurrent - len(active)
         self.gate = launch_gate(self.policy.windows, self.live.observed_at)
         self.gpu_hours = self._gpu_hours_used()
+
+    def _left_over(self) -> Iterator[Execution]:
+        """Runs under way of configurations of ours that the specs no longer ask for: they cost as much."""
+        executables = {template.executable for template in self.desired.templates}
+        active = [run for run in self.live.executions if run.active]
+        ids = {run.configuration for run in active}
+        configurations = (c for c in self.live.configurations if c.id in ids and c.executable in executables)
+        ours = {c.id for c in configurations if own_name(c)}
+        return (run for run in active if run.configuration in ours)
 
     def changes(self, wanted: DesiredExecution) -> list[Change]:
         """What to do for one wanted execution: a launch or a wait for each run that is missing."""
