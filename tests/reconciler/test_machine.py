@@ -30,6 +30,7 @@ from hypothesis.stateful import (
 from generator.spec.operations import Policy
 from generator.spec.runs import Suspend
 from reconciler.bindings import bind
+from reconciler.desired import DesiredOutput
 from reconciler.errors import ReconcilerError
 from reconciler.plan_model import Action, Change
 from tests.reconciler.builders import SCENARIO, World, configuration, dataset, desired, execution, template
@@ -199,12 +200,14 @@ class Edits(RuleBasedStateMachine):
     def _fulfilled(self, name: str) -> bool:
         want = bind(self.world.want, self.world.observe())
         full_name = next(wanted.full_name for wanted in want.configurations if wanted.name == name)
-        wish = self.wishes[name]
-        return wish.want == 0 or self.ledger.has_completed(full_name, wish)
+        return self.ledger.has_completed(full_name, self.wishes[name])
 
     def _excused(self, wish: Wish) -> bool:
+        """Switched off, or told to wait for a time that has not come."""
         now = self.world.server.clock.now()
-        return any(moment and moment > now for moment in (wish.rerun_after, wish.suspended_until))
+        return wish.want == 0 or any(
+            moment and moment > now for moment in (wish.rerun_after, wish.suspended_until)
+        )
 
     def _gave_up(self, name: str) -> bool:
         """A person stopped one, or the retries are used up."""
@@ -264,9 +267,8 @@ class Edits(RuleBasedStateMachine):
         for name, wish in self.wishes.items():
             wanted = configuration(name, {"rate": wish.rate}, data, made)
             if wish.reads:
-                wanted = replace(
-                    wanted, full_name="", inputs={**wanted.inputs, "modelin": _output(wish.reads)}
-                )
+                model = DesiredOutput(f"execution/{SCENARIO}/{wish.reads}", "model")
+                wanted = replace(wanted, full_name="", inputs={**wanted.inputs, "modelin": model})
             configurations.append(wanted)
             until = wish.suspended_until
             run = execution(wanted, want=wish.want, retries=wish.retries, rerun_after=wish.rerun_after)
