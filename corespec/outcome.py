@@ -6,6 +6,7 @@ from typing import Any
 
 from corespec import output
 from corespec.options import Format
+from reconciler.planfile import NOT_SHOWN
 from reconciler.report.text import summary
 from reconciler.session import Result
 
@@ -18,7 +19,8 @@ def report(result: Result, form: Format) -> int:
     if not result.plan.empty:
         output.say(f"Applied {len(result.applied)} of {len(result.plan.changes)} changes.")
     output.say(summary(result.final))
-    for problem in result.final.unhealthy:
+    left_alone = (problem for problem in result.final.warnings if problem.code == NOT_SHOWN)
+    for problem in (*left_alone, *result.final.unhealthy):
         output.say(f"  {problem.address}: {problem.message}")
     return result.exit_code
 

@@ -51,6 +51,12 @@ class Checkout:
         except RepositoryError:
             return ""
 
+    @property
+    def dirty(self) -> bool:
+        """Whether specs, image lock or own workflows hold changes that nobody has committed."""
+        own = [f for f in self._environment.catalog if (self._root / f).resolve().is_relative_to(self._root)]
+        return not self._repository.is_clean(["specs", LOCK_PATH, *own])
+
     def fetch(self) -> None:
         """Learn what the branch holds now."""
         self._repository.fetch()

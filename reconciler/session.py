@@ -15,8 +15,9 @@ from reconciler.branch import Follower
 from reconciler.check import UNCHECKED
 from reconciler.clock import Clock, SystemClock
 from reconciler.compare import Measured
-from reconciler.connection import connect, connect_readonly
+from reconciler.connection import connect, connect_readonly, credentials
 from reconciler.counts import with_counts
+from reconciler.desired import Desired
 from reconciler.drift_model import Drift
 from reconciler.drifting import find_drift
 from reconciler.errors import InputRejectedError
@@ -30,6 +31,7 @@ from reconciler.locks import Lock, open_lock
 from reconciler.observe import observe
 from reconciler.plan import plan, unpublished
 from reconciler.plan_model import Action, Plan, Problem, StageName, counted
+from reconciler.planfile import Origin, PlanFile, origin
 from reconciler.runs import executions_of
 from reconciler.status import Status, executions_shown, status
 from reconciler.steward import Nobody, Steward
@@ -75,6 +77,7 @@ class View:
     bench: Bench
     live: Live
     plan: Plan
+    origin: Origin
 
 
 class Session:
@@ -118,13 +121,19 @@ class Session:
         options: Options | None = None,
         *,
         confirm: Callable[[Plan], bool] | None = None,
+        approved: PlanFile | None = None,
         listener: Listener | None = None,
     ) -> Result | None:
         """Plan, ask `confirm` if given, and carry the plan out; None when it was declined.
 
+        With `approved` only what that file shows is done, and nothing at all if it is stale.
         Raises PolicyError, ConflictError, DatasetError, StaleRenderError before anything is created.
         """
         chosen = options or Options()
+        if approved is not None:
+            approved.check_environment(self.environment)
+            if chosen.max_launches is None:
+                chosen = replace(chosen, max_launches=approved.max_launches)
         shown: Plan | None = None
         if confirm is not None:
             shown = self.plan(max_launches=chosen.max_launches)
@@ -132,7 +141,7 @@ class Session:
                 refuse(shown)
                 if not confirm(shown):
                     return None
-        return _Rounds(self, chosen, self._emitter(listener)).run(shown)
+        return _Rounds(self, chosen, self._emitter(listener), approved=approved).run(shown)
 
     def reconcile_once(self, options: Options | None = None, *, listener: Listener | None = None) -> Result:
         """Follow the branch, publish a stale rendered/ where the environment allows it, and apply.
@@ -272,19 +281,29 @@ class Session:
         made = plan(bench.desired, live, policy, held)
         new = _unregistered(made)
         made = _with_warnings(made, bench.check_datasets(new))
-        return View(bench, live, with_counts(made, bench.counts(new), bench.stores))
+        base_url = credentials(bench.environment, self.root).base_url
+        made_from = origin(bench.environment, base_url, git, live.observed_at, max_launches)
+        return View(bench, live, with_counts(made, bench.counts(new), bench.stores), made_from)
 
 
 class _Rounds:
     """Apply, wait, look again, until nothing is left to do. The lock is not held while waiting.
 
     With a `proposal` (rendered files wait to be merged) what depends on them is left for a later apply.
+    With an `approved` plan everything that it does not show is.
     """
 
     def __init__(
-        self, session: Session, options: Options, emit: Emitter, proposal: Problem | None = None
+        self,
+        session: Session,
+        options: Options,
+        emit: Emitter,
+        proposal: Problem | None = None,
+        approved: PlanFile | None = None,
     ) -> None:
         self._session, self._options, self._emit, self._proposal = session, options, emit, proposal
+        self._approved = approved
+        self._specs: Desired | None = None  # of the first round
         self._clock = session._clock
         self._applied: list[Applied] = []
         self._ended: list[Progress] = []
@@ -313,7 +332,7 @@ class _Rounds:
             plan=self._first or final.plan,
             applied=tuple(self._applied),
             ended=tuple(self._ended),
-            final=self._noted(final.plan),
+            final=self._noted(_with_warnings(final.plan, self._left_alone(final))),
             status=_status(final.bench, final.live, reader),
         )
 
@@ -353,13 +372,26 @@ class _Rounds:
                 sync_timeout=timedelta(seconds=self._options.sync_timeout),
                 guard=_guard(lock, session.steward),
             )
-            part = session.steward.shorten(view.plan)
+            part = self._allowed(view, session.steward.shorten(view.plan))
             outcome = apply(part, bench.desired, view.live, aicore, workplace, self._emit)
         self._applied += outcome.applied
         return view, outcome
 
+    def _allowed(self, view: View, part: Plan) -> Plan:
+        if self._approved is None:
+            return part
+        return self._approved.part_of(part, same_specs=view.bench.desired == self._specs)
+
+    def _left_alone(self, view: View) -> tuple[Problem, ...]:
+        if self._approved is None:
+            return ()
+        return self._approved.left(view.plan, same_specs=view.bench.desired == self._specs)
+
     def _begin(self, view: View, shown: Plan | None) -> None:
+        if self._approved is not None:
+            self._approved.check(view.plan, view.origin)
         now = self._first = self._noted(view.plan)
+        self._specs = view.bench.desired
         unchecked = {problem.address for problem in now.warnings if problem.code == UNCHECKED}
         for address in sorted({check.address for check in view.bench.checks(_unregistered(now))} - unchecked):
             self._emit(EventKind.CHECKED, address, "every file of it can be used")

@@ -9,11 +9,14 @@ from typing import Annotated
 
 import typer
 
+from corespec import output
 from corespec.options import Catalog, Directory, Environment, MaxLaunches
 from corespec.project import session
+from reconciler.files import write_atomically
 from reconciler.report.json import plan_json
 from reconciler.report.markdown import plan_markdown
 from reconciler.report.text import plan_text
+from reconciler.session import View
 
 
 class PlanFormat(StrEnum):
@@ -25,7 +28,10 @@ class PlanFormat(StrEnum):
 
 
 Form = Annotated[PlanFormat, typer.Option("--output", "-o", help="md: for a pull request.")]
-_PRINT = {PlanFormat.TEXT: plan_text, PlanFormat.JSON: plan_json, PlanFormat.MD: plan_markdown}
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Write the plan there, for `corespec apply FILE`."),
+]
 
 
 def run(
@@ -34,11 +40,23 @@ def run(
     catalog: Catalog = None,
     max_launches: MaxLaunches = None,
     form: Form = PlanFormat.TEXT,
+    out: Out = None,
 ) -> int:
     """Compare the specs with AI Core and show what apply would do, with the reason for each step.
 
     Changes nothing. Exit code 0 when there is nothing to do, 3 when there is, 2 when it is forbidden.
     """
-    plan = session(directory, environment, catalog).plan(max_launches=max_launches)
-    sys.stdout.write(_PRINT[form](plan))
-    return plan.exit_code
+    view = session(directory, environment, catalog).view(max_launches=max_launches)
+    if out is not None:
+        write_atomically(out, plan_json(view.plan, view.origin).encode())
+    sys.stdout.write(printed(view, form))
+    if out is not None:
+        output.note(f"Written: `corespec apply {out}` does this, or nothing if it is no longer the plan.")
+    return view.plan.exit_code
+
+
+def printed(view: View, form: PlanFormat) -> str:
+    """The plan in the form that was asked for."""
+    if form is PlanFormat.JSON:
+        return plan_json(view.plan, view.origin)
+    return plan_markdown(view.plan) if form is PlanFormat.MD else plan_text(view.plan)

@@ -8,14 +8,16 @@ from typing import Any
 
 from reconciler.drift_model import Drift
 from reconciler.plan_model import Plan
+from reconciler.planfile import Origin
 from reconciler.status import Status
 
 __all__ = ["drift_json", "plan_json", "status_json"]
 
 
-def plan_json(plan: Plan) -> str:
-    """The plan, one deterministic document."""
-    return _dump(plan.document() | {"exit_code": int(plan.exit_code)})
+def plan_json(plan: Plan, origin: Origin | None = None) -> str:
+    """The plan, one deterministic document; with its origin it is what `apply FILE` takes."""
+    made = origin.document() if origin else {}
+    return _dump(plan.document() | made | {"exit_code": int(plan.exit_code)})
 
 
 def status_json(status: Status) -> str:
