@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import os
 import random
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,183 +17,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator.errors import InputError
 from reconciler import drifting
 from reconciler.aicore import AICore, AICoreWriter
-from reconciler.commits import Specs
 from reconciler.connection import connect_readonly
-from reconciler.desired import Desired
 from reconciler.drift import drift
-from reconciler.drift_model import Drift, DriftKind, Finding, ImageState, Intent, Seen
+from reconciler.drift_model import DriftKind, ImageState, Intent, Seen
 from reconciler.errors import InputRejectedError, TransientError
-from reconciler.exitcode import ExitCode
-from reconciler.ignoring import IgnoreEntry, read_ignores, sort_out
-from reconciler.live import Live
-from reconciler.report.drift import drift_markdown, drift_text
-from reconciler.report.json import drift_json
-from reconciler.report.markdown import LIMIT
 from reconciler.survey import survey
 from tests.reconciler.builders import (
     EXECUTABLE,
     PATH,
     SCENARIO,
-    FakeGit,
     World,
     configuration,
     desired,
     execution,
     template,
 )
-from tests.reconciler.fake import START, FakeAICore
+from tests.reconciler.driftlab import DOCUMENT, IMAGE, ONE, TWO, Lab, Server
 from tests.reconciler.test_serving import served, serving
-
-IMAGE = "docker.io/acme/digits:1"
-ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
-DOCUMENT: dict[str, Any] = {
-    "kind": "WorkflowTemplate",
-    "metadata": {
-        "name": EXECUTABLE,
-        "labels": {"ai.sap.com/version": "0.0.1"},
-        "annotations": {"executables.ai.sap.com/name": "Digits"},
-    },
-    "spec": {
-        "arguments": {"parameters": [{"name": "rate", "default": "0.1"}, {"name": "seed"}]},
-        "templates": [{"name": "train", "container": {"image": IMAGE}}],
-    },
-}
-
-
-class Server(FakeAICore):
-    """AI Core that also tells which executables it offers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.offered: list[dict[str, Any]] = [
-            {
-                "id": EXECUTABLE,
-                "scenarioId": SCENARIO,
-                "name": "Digits",
-                "versionId": "0.0.1",
-                "parameters": [{"name": "rate", "default": "0.1"}, {"name": "seed"}],
-            }
-        ]
-
-    def _read(self, path: str, params: Mapping[str, str]) -> Any:
-        if path == f"/lm/scenarios/{SCENARIO}/executables":
-            return {"count": len(self.offered), "resources": self.offered}
-        return super()._read(path, params)
-
-
-@dataclass
-class Branch:
-    """The branch as `survey` reads it; `foreign`: revisions that it does not hold."""
-
-    git: FakeGit
-    foreign: set[str] = field(default_factory=set)
-    fetched: int = 0
-
-    def read(self, revision: str, path: str) -> bytes | None:
-        return self.git.read(revision, path)
-
-    def published(self, path: str) -> bytes | None:
-        return self.git.published(path)
-
-    def history(self, path: str, limit: int) -> Iterable[str]:
-        return self.git.history(path, limit)
-
-    def files(self, revision: str, folder: str) -> dict[str, bytes]:
-        found = self.git.files.items()
-        return {path: text for (at, path), text in found if at == revision and path.startswith(f"{folder}/")}
-
-    def fetch(self) -> None:
-        self.fetched += 1
-
-    def holds(self, revision: str) -> bool:
-        return revision not in self.foreign
-
-
-def _never_valid(_: str) -> Specs:
-    raise InputError([])
-
-
-class Lab:
-    """A world at rest after an apply, whose runs have completed, and somebody's hands in it."""
-
-    def __init__(self, root: Path, want: Desired | None = None, *, finished: bool = True) -> None:
-        self.server = Server()
-        self.world = World(root, want or wanted(), server=self.server)
-        self.branch = Branch(self.world.git)
-        self.images: tuple[ImageState, ...] = (ImageState(IMAGE, ONE, ONE),)
-        self.past: dict[str, tuple[Intent, ...]] = {}
-        self.world.apply()
-        if finished:
-            self.server.finish(outputs=["model"])
-
-    @property
-    def aicore(self) -> AICoreWriter:
-        return self.world.aicore
-
-    @property
-    def folder(self) -> Path:
-        """Where the dataset lies."""
-        return self.world.root / "objects" / self.world.want.datasets[0].prefix
-
-    def survey(self, live: Live) -> Seen:
-        want, world = self.world.want, self.world
-        seen = survey(
-            AICore(self.server, self.server.clock),
-            want,
-            live,
-            self.branch,
-            commit=world.git.head,
-            rendered={one.path: one.content for one in want.templates},
-            manifests={f"{one.scenario}/{one.name}": world._manifest(one) for one in want.datasets},
-            stores={"default": world.store},
-            specs=_never_valid,
-            images=self.images,
-        )
-        return replace(seen, intents={**seen.intents, **self.past})
-
-    def drift(self) -> tuple[Finding, ...]:
-        live = self.world.observe()
-        return drift(self.world.want, live, self.survey(live))
-
-    def run_again(self) -> None:
-        self.aicore.create_execution(self.server.configurations[0]["id"])
-
-    def stop_first(self) -> None:
-        """Somebody stops the only run that there is."""
-        self.server.executions[0].update(status="STOPPED", targetStatus="STOPPED")
-
-    def delete_first(self) -> None:
-        del self.server.executions[0]
-
-    def rebind(self, key: str, value: str) -> None:
-        """Another configuration of the wanted name, made by hand beside ours."""
-        twin = {**self.server.configurations[0], "id": "twin"}
-        twin["parameterBindings"] = [{"key": key, "value": value}]
-        self.server.configurations.append(twin)
-
-    def edit(self, path: str, content: bytes | None) -> None:
-        """Somebody pushes a change of rendered/; AI Core has not synced it yet."""
-        git = self.world.git
-        before, git.head = git.head, "e" * 40
-        git.log.insert(0, git.head)
-        for (revision, known), text in list(git.files.items()):
-            if revision == before:
-                git.files[git.head, known] = text
-        git.files.pop((git.head, path), None)
-        if content is not None:
-            git.files[git.head, path] = content
-
-    def lead(self, key: str, value: str) -> None:
-        self.server.applications["meter-app"][key] = value
-
-
-def wanted() -> Desired:
-    """One configuration, one run."""
-    made = template(DOCUMENT)
-    return desired([configuration(with_template=made)], templates=[made])
 
 
 @pytest.fixture
@@ -493,113 +334,6 @@ def test_looking_sends_no_writing_request(lab: Lab) -> None:
     before = list(lab.server.writes)
     lab.drift()
     assert lab.server.writes == before
-
-
-def _reports(lab: Lab) -> Drift:
-    """Two deeds, one of them borne, and an entry that names nothing."""
-    lab.run_again()
-    lab.rebind("rate", "0.2")
-    entries = [
-        IgnoreEntry(
-            address=f"configuration/{SCENARIO}/baseline",
-            path="id-0007",
-            reason="a trial",
-            expiry="2026-02-01",
-        ),
-        IgnoreEntry(address="gone", path="*", reason="an older trial", expiry="2026-02-01"),
-    ]
-    findings, ignored, unused = sort_out(lab.drift(), entries)
-    return Drift("local", "a" * 40, lab.server.clock.now(), findings, ignored, unused)
-
-
-@pytest.mark.parametrize(
-    ("name", "form"), [("drift.txt", drift_text), ("drift.json", drift_json), ("drift.md", drift_markdown)]
-)
-def test_reports_in_every_form(lab: Lab, name: str, form: Callable[[Drift], str]) -> None:
-    """Compared whole; ignored findings stand apart and do not count."""
-    report = _reports(lab)
-    assert (len(report.findings), len(report.ignored), report.exit_code) == (1, 1, ExitCode.PENDING)
-    path = Path(__file__).parent / "golden" / name
-    if os.environ.get("CORESPEC_REGENERATE"):
-        path.write_text(form(report))
-    assert form(report) == path.read_text()
-
-
-def test_no_finding_left_is_exit_code_0(lab: Lab) -> None:
-    """Also when all that was found is borne."""
-    lab.run_again()
-    entry = IgnoreEntry(
-        address=f"configuration/{SCENARIO}/baseline", path="*", reason="r", expiry="2026-02-01"
-    )
-    findings, ignored, unused = sort_out(lab.drift(), [entry])
-    report = Drift("local", "a" * 40, lab.server.clock.now(), findings, ignored, unused, images_asked=True)
-    assert (len(ignored), unused, report.exit_code) == (1, (), ExitCode.CONVERGED)
-    assert "no differences, 1 ignored." in drift_text(report)
-
-
-def test_a_huge_report_fits_a_comment_and_says_that_it_was_cut() -> None:
-    """Bounded in bytes; the terminal counts what it leaves out, JSON leaves out nothing."""
-    many = tuple(
-        Finding("dataset/s/ä", f"files/{n:05}", DriftKind.DATASET_MISSING, "x" * 80, "y", "z")
-        for n in range(3000)
-    )
-    report = Drift("local", "a" * 40, START, many)
-    text = drift_markdown(report)
-    assert len(text.encode()) <= LIMIT
-    assert "**Truncated: " in text
-    assert "… and 2980 more of this kind there; -o json has all" in drift_text(report)
-    assert len(json.loads(drift_json(report))["findings"]) == 3000
-
-
-IGNORE = """\
-apiVersion: corespec/v1
-kind: DriftIgnore
-ignore:
-  - address: execution/meters/baseline
-    path: id-0005
-    reason: stopped for the inspection
-    expiry: {expiry}
-"""
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            IGNORE.format(expiry="2026-01-01"),
-            "drift-ignore.yaml:7:13: expired: ignore[0].expiry: over since 2026",
-        ),
-        (
-            IGNORE.format(expiry="soon"),
-            "drift-ignore.yaml:7:13: day: ignore[0].expiry: must be a day, such as",
-        ),
-        (IGNORE.format(expiry="2026-02-31"), "drift-ignore.yaml:7:13: day: "),
-        (
-            IGNORE.format(expiry="2026-02-01\n    until: x"),
-            "drift-ignore.yaml:8:5: unknown-key: ignore[0].until",
-        ),
-        (IGNORE.replace("    reason: stopped for the inspection\n", ""), "missing-key: ignore[0].reason"),
-        (
-            IGNORE.replace("stopped for the inspection", '" "'),
-            "drift-ignore.yaml:6:13: one-line: ignore[0].reason",
-        ),
-        (IGNORE.replace("path: id-0005", "path: id-0005\n    path: x"), "duplicate-key"),
-    ],
-)
-def test_faults_of_the_ignore_file_are_named_where_they_are(tmp_path: Path, text: str, message: str) -> None:
-    """File, line, column, field; an expired entry is a fault (exit code 2 like every InputError)."""
-    (tmp_path / "drift-ignore.yaml").write_text(text)
-    with pytest.raises(InputError) as caught:
-        read_ignores(tmp_path, START.date())
-    assert message in str(caught.value)
-
-
-def test_an_entry_holds_until_the_end_of_its_last_day(tmp_path: Path) -> None:
-    """And a project without the file ignores nothing."""
-    assert read_ignores(tmp_path, START.date()) == ()
-    (tmp_path / "drift-ignore.yaml").write_text(IGNORE.format(expiry=START.date().isoformat()))
-    (entry,) = read_ignores(tmp_path, START.date())
-    assert (entry.path, entry.reason) == ("id-0005", "stopped for the inspection")
 
 
 def _server_kinds(world: World) -> list[DriftKind]:
