@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from reconciler.errors import InputRejectedError
+from reconciler.events import Event, EventKind
+from reconciler.exitcode import ExitCode
 from reconciler.plan_model import Action, Category, Change, FieldChange, Plan, Stage, StageName
 from reconciler.planfile import NOT_SHOWN, Origin, PlanFile, origin, read_plan
 from reconciler.report.json import plan_json
 from tests.reconciler.builders import ENVIRONMENT, World, configuration, desired
 from tests.reconciler.fake import START
+from tests.reconciler.project import QUICK, Project
 
 MADE = Origin("c" * 40, True, START, "e" * 64, None)
 URL = "https://api.example/v2"
@@ -229,3 +232,33 @@ def test_later_rounds_do_what_was_shown_and_what_it_waited_for() -> None:
     edited = file.part_of(now, same_specs=False)
     assert [change.address for change in edited.changes] == ["execution/s/first"]
     assert file.left(part, same_specs=True) == ()
+
+
+def test_a_spec_that_is_edited_meanwhile_is_left_for_the_next_plan(project: Project, tmp_path: Path) -> None:
+    """The consent was given for what was shown: nothing else is launched while an apply waits."""
+    view = project.session().view()
+    path = tmp_path / "plan.json"
+    path.write_text(plan_json(view.plan, view.origin))
+
+    def listener(event: Event) -> None:
+        if event.kind is EventKind.DONE and event.address.startswith("execution/"):
+            project.edit("rate: 0.5", "rate: 0.75")
+
+    result = project.session().apply(QUICK, approved=read_plan(path), listener=listener)
+    assert result is not None
+    assert [item.action for item in result.applied].count(Action.LAUNCH) == 1
+    assert result.exit_code is ExitCode.PENDING
+    (warning,) = [problem for problem in result.final.warnings if problem.code == NOT_SHOWN]
+    assert warning.message == f"2 changes left alone: {path} does not show them"
+
+
+def test_a_failed_run_is_retried_within_what_was_shown(project: Project, tmp_path: Path) -> None:
+    """`retries` stood in the specs when the plan was made: the same run may start again."""
+    project.edit("rate: 0.5", "mode: fail")
+    view = project.session().view()
+    path = tmp_path / "plan.json"
+    path.write_text(plan_json(view.plan, view.origin))
+    result = project.session().apply(QUICK, approved=read_plan(path))
+    assert result is not None
+    assert [item.action for item in result.applied].count(Action.LAUNCH) == 2
+    assert result.exit_code is ExitCode.NOT_HEALTHY
