@@ -13,6 +13,7 @@ Reads ask for the raw bytes and decode them here; writes are sent as they are gi
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -53,6 +54,8 @@ _AUTH_REFUSED = (
     AIAPIAuthenticatorAuthorizationException,
     AIAPIAuthenticatorForbiddenException,
 )
+#: At level DEBUG the SDK logs bodies, and bodies hold the secrets that are given to AI Core.
+logging.getLogger("ai-api-client-sdk").addFilter(lambda record: record.levelno > logging.DEBUG)
 #: What a call through the SDK may raise. KeyError: an `error` envelope without code or message.
 _SDK_ERRORS = (AIAPIServerException, AIAPIAuthenticatorException, requests.RequestException, KeyError)
 
@@ -61,6 +64,7 @@ class RestClient(Protocol):
     """The part of the SDK's rest client that is used."""
 
     base_url: str
+    get_token: Callable[[], str]
 
     def get(self, path: str, **kwargs: Any) -> Any: ...
 
@@ -82,12 +86,14 @@ class Transport:
         """
         answer = _Answer()
         try:
-            content = self._rest.get(
-                path,
-                params=dict(params or {}),
-                return_bytes_content=True,
-                convert_params_to_camel_case=False,
-                hooks={"response": answer},
+            content = self._renewing(
+                lambda: self._rest.get(
+                    path,
+                    params=dict(params or {}),
+                    return_bytes_content=True,
+                    convert_params_to_camel_case=False,
+                    hooks={"response": answer},
+                )
             )
         except _SDK_ERRORS as error:
             answer.failed(error)
@@ -113,8 +119,10 @@ class Transport:
     ) -> Mapping[str, Any]:
         answer = _Answer()
         try:
-            body_of_answer = send(
-                path, body=dict(body), convert_body_to_camel_case=False, hooks={"response": answer}
+            body_of_answer = self._renewing(
+                lambda: send(
+                    path, body=dict(body), convert_body_to_camel_case=False, hooks={"response": answer}
+                )
             )
         except _SDK_ERRORS as error:
             answer.failed(error)
@@ -125,6 +133,17 @@ class Transport:
         if not isinstance(body_of_answer, Mapping):
             raise AmbiguousError(f"{call}: the answer is not JSON, so its outcome is unknown.")
         return body_of_answer
+
+    def _renewing(self, send: Callable[[], Any]) -> Any:
+        """`send()`, once more with a new token where the kept one was refused: nothing was done with it."""
+        try:
+            return send()
+        except AIAPIAuthorizationException:
+            keeper = getattr(self._rest.get_token, "__self__", None)
+            if keeper is None or getattr(keeper, "token", None) is None:
+                raise
+            keeper.token = keeper.token_expiry_date = None
+            return send()
 
 
 class _Answer:
@@ -145,11 +164,16 @@ class _Answer:
 
     def failed(self, error: BaseException) -> None:
         if not self._seen:
-            code = _GIVEN_UP.search(str(error)) if isinstance(error, requests.exceptions.RetryError) else None
-            METERS.requests.add(code[1] if code else "none")
+            METERS.requests.add(_code_given_up(error) or "none")
 
 
 _GIVEN_UP = re.compile(r"too many (\d{3}) error responses")
+
+
+def _code_given_up(error: BaseException) -> str:
+    """The status code for which urllib3 gave a read up; empty for any other error."""
+    code = _GIVEN_UP.search(str(error)) if isinstance(error, requests.exceptions.RetryError) else None
+    return code[1] if code else ""
 
 
 def seconds_of(retry_after: str | None, now: datetime) -> float | None:
@@ -174,6 +198,9 @@ def translate(error: BaseException, call: str, base_url: str, *, write: bool) ->
     if isinstance(error, KeyError):
         message = f"{call}: the server refused with an error that names no code or message."
         return AmbiguousError(message) if write else ApiError(message)
+    if not write and (code := _code_given_up(error)):
+        asks = " and asks for fewer requests" if code == "429" else ""
+        return TransientError(f"{call}: {base_url} answers {code} again and again{asks}.")
     kind = type(error).__name__
     if write:
         return AmbiguousError(f"{call}: no clear answer from {base_url} ({kind}).")

@@ -45,6 +45,10 @@ class Rest:
 
     base_url = "http://ai.example/v2"
 
+    @staticmethod
+    def get_token() -> str:
+        return "Bearer t"
+
     def __init__(self, outcome: Any) -> None:
         self.outcome = outcome
         self.calls: list[tuple[str, Mapping[str, Any]]] = []

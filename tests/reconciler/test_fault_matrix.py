@@ -1,0 +1,137 @@
+"""Every request of an apply, broken in every way on a real connection, through the unmodified SDK.
+
+The table of what came out is kept in `docs/reliability.md`; `CORESPEC_REGENERATE=1` writes it anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from reconciler.aicore import AICoreWriter
+from reconciler.errors import ReconcilerError
+from tests.reconciler.builders import World, at_rest, configuration, desired
+from tests.reconciler.stub import WRONGS, Stub, Wire, Wrong
+
+PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+_TABLE = re.compile(r"<!-- begin: (\w+) -->\n(.*?)<!-- end -->", re.DOTALL)
+
+
+class Place:
+    """One small scenario, its AI Core behind HTTP, and the wire between, which can be broken."""
+
+    def __init__(self, folder: Path, stub: Stub) -> None:
+        self.world = World(folder, desired([configuration()]), server=stub.server)
+        self.stub = stub
+        self.world.aicore = AICoreWriter(Wire(stub), stub.server.clock)
+
+    def apply(self) -> tuple[int, str]:
+        """Exit code and message of one apply."""
+        try:
+            self.world.apply()
+        except ReconcilerError as error:
+            return error.exit_code, str(error)
+        return int(self.world.plan().exit_code), ""
+
+    def converge(self) -> None:
+        """The wire is whole again: one apply ends the work, and another finds nothing to do."""
+        self.stub.wrong = None
+        assert self.apply() == (0, "")
+        assert self.world.plan().empty
+        writes = list(self.world.server.writes)
+        assert self.apply() == (0, "")
+        assert self.world.server.writes == writes
+        self.world.server.finish()
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pauses between attempts of the SDK's own library cost no time here."""
+    monkeypatch.setattr(urllib3.Retry, "sleep", lambda self, response=None: None)
+
+
+@pytest.fixture
+def make(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Place]]:
+    """Makes places; each has a server of its own."""
+    stubs: list[Stub] = []
+
+    def new() -> Place:
+        stubs.append(Stub())
+        return Place(tmp_path_factory.mktemp("place"), stubs[-1])
+
+    yield new
+    for stub in stubs:
+        stub.close()
+
+
+def test_every_request_broken_in_every_way(make: Callable[[], Place]) -> None:
+    """Nothing twice, nothing lost; the exit code is 0, or 1 and the next apply goes on from there."""
+    whole = make()
+    assert whole.apply() == (0, "")
+    requests = sorted(set(whole.world.server.requests), key=_order)
+    whole.world.server.finish()
+    expected = at_rest(whole.world)
+    rows = []
+    for request in requests:
+        cells = [_broken(make(), request, wrong, expected) for wrong in WRONGS.values()]
+        rows.append(f"| `{request}` | {' | '.join(cells)} |")
+    head = f"| request | {' | '.join(WRONGS)} |\n|---|{'---|' * len(WRONGS)}"
+    _same("matrix", "\n".join([head, *rows]))
+
+
+def _order(request: str) -> tuple[bool, str]:
+    """Reads go out together, so that the order of their arrival means nothing."""
+    return request.startswith("POST"), request
+
+
+def _broken(broken: Place, request: str, wrong: Wrong, expected: object) -> str:
+    broken.stub.label, broken.stub.wrong = request, wrong
+    code, message = broken.apply()
+    assert broken.stub.hit
+    assert code in {0, 1}, (request, wrong, message)
+    assert not message or "\n  " in message, "says what to do next"
+    broken.converge()
+    assert at_rest(broken.world) == expected, (request, wrong)
+    return "0" if code == 0 else f"{code}, then 0"
+
+
+def test_what_is_said_when_it_stays_broken(make: Callable[[], Place]) -> None:
+    """The verb ends, its exit code is that of its fault, and nothing has been done twice."""
+    rows = []
+    for name, wrong in WRONGS.items():
+        for phase, label in (("reading", ""), ("launching", "POST /lm/executions")):
+            one = make()
+            one.stub.label, one.stub.wrong, one.stub.stays = label, wrong, True
+            code, message = one.apply()
+            assert "\n  " in message, "says what to do next"
+            one.converge()
+            assert len(one.world.server.executions) == 1, (name, phase)
+            rows.append(f"| {name.removesuffix(' once')} | {phase} | {code} | {_plain(message)} |")
+    head = "| fault that stays | while | exit code | message → what to do |\n|---|---|---|---|"
+    _same("messages", "\n".join([head, *rows]))
+
+
+def _plain(message: str) -> str:
+    """Without what differs from one time to the next: the port, and which of the reads failed first."""
+    text = re.sub(r"127\.0\.0\.1:\d+", "ai.example", message)
+    text = re.sub(r"^GET /\S+:", "GET …:", text)
+    return text.replace("\n  ", " → ").replace("|", "/")
+
+
+def _same(name: str, table: str) -> None:
+    """The page holds that table."""
+    text = PAGE.read_text(encoding="utf-8")
+    if os.environ.get("CORESPEC_REGENERATE") and "CI" not in os.environ:
+        text = _TABLE.sub(
+            lambda m: f"<!-- begin: {name} -->\n{table}\n<!-- end -->" if m[1] == name else m[0], text
+        )
+        PAGE.write_text(text, encoding="utf-8")
+    kept = {found[1]: found[2].strip() for found in _TABLE.finditer(text)}
+    assert kept[name] == table, (
+        "docs/reliability.md is stale: CORESPEC_REGENERATE=1, then read the difference"
+    )
