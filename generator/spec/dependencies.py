@@ -61,10 +61,15 @@ def check_dependencies(
                 message = f"the scenario has no execution `{entry}`; "
                 place: Path = ("executions", name, "dependsOn", index)
                 findings.add(place, "unknown-execution", message + did_you_mean(entry, scenario.executions))
+    known = {
+        child: address
+        for entry in scenario.executions
+        for child, address in execution_children(scenario, members, entry)
+    }
     for name, configuration in scenario.configurations.items():
         for port, item in configuration.inputs.items():
             if isinstance(item, OutputOf):
-                _check_output(scenario, members, catalog, name, port, item, findings)
+                _check_output(scenario, members, catalog, known, (name, port), item, findings)
     _check_cycles(scenario, members, findings)
 
 
@@ -72,18 +77,15 @@ def _check_output(
     scenario: Scenario,
     members: Members,
     catalog: Mapping[str, Workflow] | None,
-    name: str,
-    port: str,
+    known: Mapping[str, str],
+    place: tuple[str, str],
     item: OutputOf,
     findings: Findings,
 ) -> None:
+    """`known`: resolved execution -> its configuration; `place`: configuration and port."""
+    name, port = place
     where: Path = ("configurations", name, "inputs", port, "from")
     execution, output = split_output(item.from_)
-    known = {
-        child: address
-        for entry in scenario.executions
-        for child, address in execution_children(scenario, members, entry)
-    }
     if execution not in known:
         if _is_family(scenario, members, execution):
             children = sorted(child for child in known if child.startswith(f"{execution}."))
@@ -123,14 +125,14 @@ def _workflow(
 
 def _check_cycles(scenario: Scenario, members: Members, findings: Findings) -> None:
     """One finding for each cycle's first execution, naming everything along it."""
-    edges: dict[str, list[str]] = {}
+    entries: dict[str, list[str]] = {}  # by resolved execution
     for name in scenario.executions:
-        waits_for = set(depended_on(scenario, members, name))
-        edges[name] = sorted(
-            entry
-            for entry in scenario.executions
-            if waits_for & {child for child, _ in execution_children(scenario, members, entry)}
-        )
+        for child, _ in execution_children(scenario, members, name):
+            entries.setdefault(child, []).append(name)
+    edges = {
+        name: sorted({e for child in depended_on(scenario, members, name) for e in entries.get(child, ())})
+        for name in scenario.executions
+    }
     cycle = find_cycle(edges)
     if cycle:
         findings.add(

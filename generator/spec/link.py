@@ -6,7 +6,7 @@ thing that bears it has another fault.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from generator.catalog import Workflow
@@ -62,8 +62,10 @@ class Linker:
             self._executable(name)
         for name, configuration in self.scenario.configurations.items():
             self._configuration(name, configuration)
+        children = [child.address for members in self.members.values() for child in members]
+        known = dict.fromkeys([*self.scenario.configurations, *children])
         for name, execution in self.scenario.executions.items():
-            self._execution(name, execution)
+            self._execution(name, execution, known)
         check_dependencies(self.scenario, self.members, self.catalog, self.findings)
         for name, deployment in self.scenario.deployments.items():
             self._deployment(name, deployment)
@@ -73,13 +75,12 @@ class Linker:
         spec = self.scenario.executables.get(executable)
         return self.catalog.get(spec.workflow) if spec and self.catalog is not None else None
 
-    def _declared(self, section: str, names: Iterable[str], name: str, where: Path, noun: str) -> bool:
+    def _declared(self, section: str, names: Collection[str], name: str, where: Path, noun: str) -> bool:
         """Whether `name` may be used; notes a dangling reference."""
-        known = list(names)
-        if name in known:
+        if name in names:
             return True
         if (section, name) not in self.broken and (section,) not in self.broken:
-            known += [str(path[1]) for path in self.broken if path[0] == section and len(path) > 1]
+            known = [*names, *(str(path[1]) for path in self.broken if path[0] == section and len(path) > 1)]
             message = f"the scenario has no {noun} `{name}`; {did_you_mean(name, known)}"
             self.findings.add(where, f"unknown-{noun}", message)
         return False
@@ -142,10 +143,8 @@ class Linker:
                 message = f"the input `{port}` of the workflow is missing; bind one: `inputs: {{{port}: …}}`"
                 self.findings.add(where, "missing-input", message, key=True)
 
-    def _execution(self, name: str, execution: Execution) -> None:
+    def _execution(self, name: str, execution: Execution, known: Collection[str]) -> None:
         where: Path = ("executions", name, "configuration")
-        children = [child.address for members in self.members.values() for child in members]
-        known = [*self.scenario.configurations, *children]
         parent = execution.configuration.split(".")[0]
         if ("configurations", parent) in self.broken or (parent in known and parent not in self.members):
             return
