@@ -1,7 +1,7 @@
 """The lock of an environment, of the kind that it asks for.
 
-A kind of lock is one entry of `OPENERS` and one class with the methods of `Lock`: another one (a Lease of
-Kubernetes) needs its model in `generator.spec.operations` and its entry here.
+A kind of lock is one entry of `OPENERS` and one class with the methods of `Lock`, or a `Slot` of
+`reconciler.lock_expiring`; its model is in `generator.spec.operations`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import Any
 
 from generator.spec.environment import Environment
 from generator.spec.operations import FileLock as FileSpec
+from generator.spec.operations import LeaseLock as LeaseSpec
 from generator.spec.operations import S3Lock as S3Spec
 from reconciler.clock import Clock
 from reconciler.connection import credentials
 from reconciler.lock import FileLock
 from reconciler.lock_base import Lock, LockRecord, lock_name
+from reconciler.lock_expiring import ExpiringLock, Slot
 from reconciler.stores import open_bucket
 
 __all__ = ["Lock", "LockRecord", "open_lock"]
@@ -71,16 +73,26 @@ def _file(_: FileSpec, request: _Request) -> Lock:
 
 def _s3(spec: S3Spec, request: _Request) -> Lock:
     # boto3 takes a while to load, and a lock on a laptop needs none of it
-    from reconciler.lock_expiring import ExpiringLock
     from reconciler.lock_s3 import S3Slot
 
     group = request.environment.resource_group
     bucket = open_bucket(request.environment, spec.object_store, request.root, request.clock)
     key = f"{spec.path}/{lock_name(request.base_url, group)}.json".lstrip("/")
+    return _expiring(S3Slot(bucket, key), request)
+
+
+def _lease(spec: LeaseSpec, request: _Request) -> Lock:
+    # An extra: most environments have no cluster of their own
+    from reconciler.lock_lease import LeaseSlot, connect
+
+    return _expiring(LeaseSlot(connect(), spec.namespace, spec.name, request.clock), request)
+
+
+def _expiring(slot: Slot, request: _Request) -> Lock:
     return ExpiringLock(
-        S3Slot(bucket, key),
+        slot,
         request.base_url,
-        group,
+        request.environment.resource_group,
         request.operation,
         commit=request.commit,
         timeout=request.timeout,
@@ -88,4 +100,8 @@ def _s3(spec: S3Spec, request: _Request) -> Lock:
     )
 
 
-OPENERS: Mapping[type, Callable[[Any, _Request], Lock]] = {FileSpec: _file, S3Spec: _s3}
+OPENERS: Mapping[type, Callable[[Any, _Request], Lock]] = {
+    FileSpec: _file,
+    S3Spec: _s3,
+    LeaseSpec: _lease,
+}

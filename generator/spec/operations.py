@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from generator.spec.model import SpecModel
 from generator.spec.references import SecretReference
-from generator.spec.types import CronExpression, Duration, ObjectStoreName, RelativePath, TimeZone
+from generator.spec.types import CronExpression, Duration, LeaseName, ObjectStoreName, RelativePath, TimeZone
 
 
 class Window(SpecModel):
@@ -32,7 +32,7 @@ class Policy(SpecModel):
     """Most executions that one apply starts."""
     max_concurrent: Annotated[StrictInt, Field(ge=1, le=1000)] = 2
     """Most executions of ours running at one time."""
-    max_gpu_hours_per_day: Annotated[StrictFloat | StrictInt, Field(gt=0, le=100000)] | None = None
+    max_gpu_hours_per_day: Annotated[StrictInt | StrictFloat, Field(gt=0, le=100000)] | None = None
     """Most hours on GPU machines in any 24 hours; runs under way count with what they may still take."""
     windows: tuple[Window, ...] = ()
     """When executions may be started; absent: always. What runs is never stopped by a window."""
@@ -56,7 +56,18 @@ class S3Lock(SpecModel):
     """Folder in it."""
 
 
-Lock = Annotated[FileLock | S3Lock, Field(discriminator="type")]
+class LeaseLock(SpecModel):
+    """Several pods or hosts: a Lease of a Kubernetes cluster."""
+
+    type: Literal["lease"]
+    """Kind of lock."""
+    namespace: LeaseName
+    """Namespace of the Lease."""
+    name: LeaseName = "corespec"
+    """Name of the Lease; made where it is not there."""
+
+
+Lock = Annotated[FileLock | S3Lock | LeaseLock, Field(discriminator="type")]
 
 
 class Webhook(SpecModel):

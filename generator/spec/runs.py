@@ -61,7 +61,7 @@ class BestOf(SpecModel):
     """Executions of this scenario."""
     metric: Line
     """Metric that decides, such as `mAP/allClasses`."""
-    at_least: StrictFloat | StrictInt | None = None
+    at_least: StrictInt | StrictFloat | None = None
     """A model below this value is never served."""
 
 

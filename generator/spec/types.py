@@ -122,6 +122,10 @@ MountPath = _name(
     "an absolute folder without `.`, `..` or a trailing slash",
 )
 StorageClass = _name(rf"(?=.{{1,253}}$){_WORD}(?:\.{_WORD})*", "the name of a Kubernetes storage class")
+LeaseName = _name(
+    r"(?=.{1,63}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?",
+    "1 to 63 lower-case letters, digits and hyphens, with a letter or digit at both ends (Kubernetes)",
+)
 ExecutionOutput = _name(
     r"[a-z0-9][a-z0-9_-]*(?:\.[\w+-]+)*\.[A-Za-z0-9][\w-]*",
     "`<execution>.<output artifact>`, such as `train.trainedmodel`",

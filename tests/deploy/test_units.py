@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
+from generator.spec.operations import LeaseLock
+
 ROOT = Path(__file__).parents[2]
 SYSTEMD, KUBERNETES = ROOT / "deploy" / "systemd", ROOT / "deploy" / "kubernetes"
 UNIT = SYSTEMD / "corespec.service"
@@ -71,31 +73,68 @@ def test_nobody_is_root_and_nothing_can_be_written_but_two_folders() -> None:
         assert pod["securityContext"]["runAsUser"] == 65534
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
-        assert all(set(volume) == {"name", "emptyDir"} for volume in pod["volumes"])
+        kinds = {volume["name"]: set(volume) - {"name"} for volume in pod["volumes"]}
+        assert kinds == {"state": {"emptyDir"}, "tmp": {"emptyDir"}, "cluster": {"projected"}}
     for container in containers():
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         }
-        assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/var/lib/corespec", "/tmp"}
+        writable = {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
+        assert writable == {"/var/lib/corespec", "/tmp"}
         assert container["resources"]["limits"]["memory"]
 
 
-def test_no_right_in_the_cluster_and_no_token() -> None:
-    """The daemon asks Kubernetes for nothing: there is no role, and no token in a pod."""
+def of_kind(kind: str) -> dict[str, Any]:
+    (found,) = [one for one in documents() if one["kind"] == kind]
+    return found
+
+
+def test_the_only_right_in_the_cluster_is_one_lease() -> None:
+    """No wildcard, no role of the cluster; `create` alone has no name, as Kubernetes cannot restrict it."""
     assert {one["kind"] for one in documents()} == {
-        "CronJob",
-        "Deployment",
-        "NetworkPolicy",
-        "Service",
-        "ServiceAccount",
+        *("CronJob", "Deployment", "NetworkPolicy", "Service"),
+        *("Role", "RoleBinding", "ServiceAccount"),
     }
-    (account,) = [one for one in documents() if one["kind"] == "ServiceAccount"]
-    assert account["automountServiceAccountToken"] is False
+    lease = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
+    assert of_kind("Role")["rules"] == [
+        {**lease, "resourceNames": ["corespec"], "verbs": ["get", "update"]},
+        {**lease, "verbs": ["create"]},
+    ]
+    account, binding = of_kind("ServiceAccount")["metadata"]["name"], of_kind("RoleBinding")
+    assert binding["roleRef"]["name"] == of_kind("Role")["metadata"]["name"]
+    assert binding["roleRef"]["kind"] == "Role"
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": account}]
+    assert all(pod["serviceAccountName"] == account for pod in pods().values())
+
+
+def test_the_lock_of_the_example_is_the_one_with_the_rights() -> None:
+    """The line in the comment is one that an environment may hold, and names the Lease of the role."""
+    text = (KUBERNETES / "rbac.yaml").read_text()
+    (line,) = re.findall(r"^#   lock: (.*)$", text, re.MULTILINE)
+    lock = LeaseLock.model_validate(yaml.safe_load(line))
+    assert [lock.name] == of_kind("Role")["rules"][0]["resourceNames"]
+
+
+def test_the_token_is_for_those_who_take_the_lock() -> None:
+    """Short-lived, read-only, where the client looks for it; not in the container that clones."""
+    folder = "/var/run/secrets/kubernetes.io/serviceaccount"
+    assert of_kind("ServiceAccount")["automountServiceAccountToken"] is False
     for pod in pods().values():
         assert pod["automountServiceAccountToken"] is False
-        assert pod["serviceAccountName"] == account["metadata"]["name"]
+        (volume,) = [volume for volume in pod["volumes"] if "projected" in volume]
+        token, authority = volume["projected"]["sources"]
+        assert token == {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}}
+        assert authority["configMap"]["name"] == "kube-root-ca.crt"
+        mount = {"name": volume["name"], "mountPath": folder, "readOnly": True}
+        assert all(mount in container["volumeMounts"] for container in pod["containers"])
+        for container in pod.get("initContainers", []):
+            assert volume["name"] not in {mount["name"] for mount in container["volumeMounts"]}
+
+
+def test_the_image_can_take_the_lock() -> None:
+    assert "'/src[kubernetes]'" in (ROOT / "deploy" / "Dockerfile").read_text()
 
 
 def test_secrets_come_from_a_secret_and_to_whom_they_serve() -> None:
