@@ -8,6 +8,7 @@ own, with a time-out and few attempts: it never delays a round and never fails o
 from __future__ import annotations
 
 import json
+import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,6 +32,9 @@ FORMAT_VERSION = "1.0"
 #: Seconds between attempts to send one message.
 DELAYS = (1.0, 5.0, 25.0)
 _TIMEOUT = (5.0, 10.0)
+_THREAD = "corespec-notify"
+#: The library below logs the paths of addresses at level DEBUG.
+logging.getLogger("urllib3.connectionpool").addFilter(lambda record: record.threadName != _THREAD)
 _WAITING_MOST = 256
 _LONGEST_MESSAGE = 2000
 _BAD = frozenset({Health.DEGRADED, Health.UNKNOWN})
@@ -211,7 +215,7 @@ class Notifier:
 
     def _put(self, item: tuple[Target, Notice] | None) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="corespec-notify", daemon=True)
+            self._thread = threading.Thread(target=self._work, name=_THREAD, daemon=True)
             self._thread.start()
         try:
             self._waiting.put_nowait(item)

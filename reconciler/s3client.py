@@ -5,6 +5,7 @@ Whoever speaks S3 here (the object store, `s3://` sources) goes through `Bucket`
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -52,6 +53,8 @@ _PASSING = frozenset(
     }
 )
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
+#: At level DEBUG botocore logs access key ids and signed headers.
+logging.getLogger("botocore").setLevel(logging.INFO)
 _ERROR_CODE = re.compile(rb"<Code>([A-Za-z0-9.]{1,80})</Code>")
 
 
