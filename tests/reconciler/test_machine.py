@@ -299,7 +299,7 @@ def _acts(change: Change) -> bool:
 
 
 def test_no_sequence_of_edits_faults_and_applies_does_harm() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Edits,
         settings=settings(
             max_examples=EXAMPLES,
