@@ -101,6 +101,7 @@ class LeaseSlot:
             except client.ApiException as error:
                 if error.status != 404:
                     raise
+                self._last = {}
                 return Seen(None, "", _date(error.headers))
             lease = _document(answer.data)
             self._last = lease
@@ -110,6 +111,8 @@ class LeaseSlot:
 
     def put(self, content: bytes, replacing: str) -> bool:
         last = self._last
+        if last and not replacing:
+            return False  # it was there a moment ago: whoever may not create need not try
         known = last if last and last["metadata"]["resourceVersion"] == replacing else {}
         body = self._body(content, known, replacing)
 

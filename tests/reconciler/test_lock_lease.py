@@ -176,6 +176,7 @@ def test_a_lease_that_an_administrator_has_made_is_free(server: ApiServer, world
         assert metadata["labels"] == {"team": "meters"}
         assert metadata["annotations"]["note"] == "keep"
         assert not metadata.get("managedFields")
+    assert {method for method, _ in server.requests} == {"GET", "PUT"}
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", '{"format_version": 2}'])
