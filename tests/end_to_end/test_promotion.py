@@ -16,7 +16,7 @@ from reconciler.session import Session
 from tests.end_to_end.world import CATALOG, World
 
 METRIC = "mAP/allClasses"
-SECONDS = 30
+SECONDS = 120
 
 
 class Served:

@@ -30,7 +30,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _MOST_MEMORY = 260
 _PREFIX = "killed/0123456789ab"
 _CHILD = """
-import json, os, resource, sys
+import json, os, sys
 from dataclasses import asdict
 from pathlib import Path
 from reconciler.dataset import manifest
@@ -43,7 +43,9 @@ endpoint, access, secret = (os.environ["CORESPEC_S3_" + n] for n in ("ENDPOINT",
 say = lambda state: print(json.dumps(asdict(state)), flush=True)
 store = S3Store(bucket, endpoint=endpoint, access_key_id=access, secret_access_key=secret)
 uploading.upload(store, prefix, manifest(Path(folder), Path(cache)), say)
-print(json.dumps({"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000}), flush=True)
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+peak = int(status["VmHWM"].split()[0])  # kB of this program; ru_maxrss would begin with what forked it
+print(json.dumps({"memory": peak / 1000}), flush=True)
 """
 
 

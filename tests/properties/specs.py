@@ -190,9 +190,15 @@ def scenarios(draw: DrawFn, number: int, workflow: str) -> Data:
         if CATALOG[its].kind != "serving" and draw(st.booleans()):
             made["configurations"][f"c{at}"] = draw(configurations(name, CATALOG[its], datasets))
             made["executions"][f"e{at}"] = {"configuration": f"c{at}", **draw(runs)}
+    writers = [
+        f"e{at}"
+        for at, its in enumerate(named.values())
+        if any(port.kind == "model" for port in CATALOG[its].outputs.values())
+    ]
+    models = sorted(set(writers) & set(made["executions"]))
     for at, (name, its) in enumerate(named.items()):
-        if CATALOG[its].kind == "serving" and made["executions"]:
-            best = {"of": sorted(made["executions"]), "metric": "mAP/allClasses"}
+        if CATALOG[its].kind == "serving" and models:
+            best = {"of": models, "metric": "mAP/allClasses"}
             ports = {port: {"best": best} for port in CATALOG[its].inputs}
             made["deployments"][f"d{at}"] = {"executable": name, "inputs": ports}
     metadata = optional(
