@@ -226,4 +226,6 @@ def test_the_message_of_the_page_has_the_fields_of_a_message() -> None:
 def test_the_secrets_of_the_deployment_are_those_of_the_page() -> None:
     text = (ROOT / "deploy" / "kubernetes" / "deployment.yaml").read_text()
     row = next(line for line in PAGE.splitlines() if line.startswith("| Kubernetes |"))
-    assert set(re.findall(r"secretKeyRef: \{[^}]*key: ([a-z-]+)", text)) == set(re.findall(r"`([a-z]+-[a-z]+)`", row))
+    assert set(re.findall(r"secretKeyRef: \{[^}]*key: ([a-z-]+)", text)) == set(
+        re.findall(r"`([a-z]+-[a-z]+)`", row)
+    )
