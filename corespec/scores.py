@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.figures import last_values, lower_is_better
 from reconciler.live import Metrics
-from reconciler.status import split_of
 
 ALL_CLASSES = "mAP/allClasses"
 _SPLITS = ("train", "validation", "test", "")
 #: Metrics that follow the steps of a training and say nothing as one figure.
 _COURSE = ("loss", "learning_rate", "images_per_second")
-_LOWER_IS_BETTER = ("loss",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Scores:
         values = [c.values[metric] for c in self.columns if c.split == split and metric in c.values]
         if len(values) < 2:
             return None
-        return min(values) if metric.startswith(_LOWER_IS_BETTER) else max(values)
+        return min(values) if lower_is_better(metric) else max(values)
 
     def document(self) -> dict[str, Any]:
         executions: dict[str, dict[str, Any]] = {}
@@ -62,18 +61,17 @@ def scores(tracked: Sequence[tuple[str, Metrics]], *, everything: bool = False) 
 
 
 def _columns(name: str, metrics: Metrics, everything: bool) -> list[Column]:
-    last: dict[str, dict[str, tuple[int, float]]] = {}
-    for metric in metrics.metrics:
-        if not everything and metric.name.startswith(_COURSE):
-            continue
-        values = last.setdefault(split_of(metric), {})
-        step = metric.step or 0
-        if metric.name not in values or step >= values[metric.name][0]:
-            values[metric.name] = (step, metric.value)
+    found = {split: last_values(metrics, split) for split in _SPLITS}
     return [
-        Column(metrics.execution, name, split, {metric: value for metric, (_, value) in last[split].items()})
-        for split in _SPLITS
-        if split in last
+        Column(metrics.execution, name, split, shown)
+        for split, values in found.items()
+        if (
+            shown := {
+                metric: value
+                for metric, value in values.items()
+                if everything or not metric.startswith(_COURSE)
+            }
+        )
     ]
 
 

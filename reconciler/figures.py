@@ -6,7 +6,7 @@ import math
 
 from reconciler.live import Metric, Metrics
 
-_LOWER_IS_BETTER = ("loss", "mean_dist_pos", "rank_rate_")
+_LOWER_IS_BETTER = ("loss", "mean_dist_pos")
 
 
 def split_of(metric: Metric) -> str:

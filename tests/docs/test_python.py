@@ -90,7 +90,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 @pytest.mark.skipif(find_spec("fastapi") is None, reason="needs localcore: pip install 'corespec[local]'")
 @pytest.mark.training
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(240)
 def test_the_examples_run_and_print_what_the_page_shows(workplace: Path) -> None:
     """From top to bottom in one namespace, as a reader would type them; `...` stands for anything."""
     checker, namespace = doctest.OutputChecker(), dict[str, Any]()

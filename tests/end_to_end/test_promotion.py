@@ -16,7 +16,7 @@ from reconciler.session import Session
 from tests.end_to_end.world import CATALOG, World
 
 METRIC = "mAP/allClasses"
-SECONDS = 120
+SECONDS = 30
 
 
 class Served:

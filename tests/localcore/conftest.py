@@ -26,7 +26,7 @@ FINAL = {Status.COMPLETED, Status.DEAD, Status.STOPPED}
 SCENARIO = "demo"
 
 
-def wait_for(check: Callable[[], T | None], seconds: float = 90.0, what: str = "the condition") -> T:
+def wait_for(check: Callable[[], T | None], seconds: float = 20.0, what: str = "the condition") -> T:
     """Ask again and again until the answer is true; fail after `seconds`."""
     deadline, pause = time.monotonic() + seconds, threading.Event()
     while time.monotonic() < deadline:

@@ -80,6 +80,14 @@ def test_a_loss_is_better_when_it_is_lower() -> None:
     assert found.best("loss") == 0.1
 
 
+def test_more_hits_among_the_nearest_are_better() -> None:
+    """`rank_rate_k` counts hits; taking it for a distance would promote the worst model."""
+    few = measured("few", {}, ("rank_rate_5", 0.4, 1, "test"))
+    many = measured("many", {}, ("rank_rate_5", 0.9, 1, "test"))
+    found = compare([few, many], ranked_by="rank_rate_5")
+    assert [row.configuration for row in found.rows] == ["many", "few"]
+
+
 def test_what_is_no_number_ranks_nothing() -> None:
     broken = measured("broken", {}, ("mAP/allClasses", float("nan"), 1, "test"))
     assert [row.configuration for row in compare([broken, SLOW]).rows] == ["slow", "broken"]
