@@ -9,9 +9,8 @@ import numpy as np
 from PIL import Image
 
 from trainer.detection.drawing import FOUND, TRUE, draw_boxes, enlarged
-from trainer.detection.evaluation import Outcome, match
+from trainer.detection.outcomes import Outcome
 from trainer.detection.pictures import PictureSet
-from trainer.detection.suppression import pairwise_overlap
 
 PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("loss", ("loss", "loss/classes", "loss/boxes", "loss/sides")),
@@ -26,7 +25,7 @@ def draw_samples(
 ) -> None:
     """Up to twelve pictures with true (green) and found (red) boxes: half the worst, half as they come."""
     folder.mkdir(exist_ok=True)
-    worst = sorted(outcomes, key=lambda outcome: -_faults(outcome, threshold))[: SAMPLES // 2]
+    worst = sorted(outcomes, key=lambda outcome: -outcome.faults(threshold))[: SAMPLES // 2]
     usual = [outcome for outcome in outcomes if all(outcome is not other for other in worst)]
     for outcome in [*worst, *usual[: SAMPLES - len(worst)]]:
         picture = pictures.pictures[outcome.index]
@@ -43,11 +42,3 @@ def draw_samples(
         boxes = letterbox.to_picture(found.boxes, size) * np.float32(factor)
         draw_boxes(canvas, boxes, texts, FOUND, below=True)
         canvas.save(folder / f"{picture.stem}.png")
-
-
-def _faults(outcome: Outcome, threshold: float) -> int:
-    """Objects missed, misnamed or made up in one picture."""
-    found = outcome.found.above(threshold)
-    same = found.labels[:, None] == outcome.labels[None, :]
-    right = int((match(pairwise_overlap(found.boxes, outcome.boxes) * same) >= 0).sum())
-    return len(found.labels) + len(outcome.labels) - 2 * right

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
 from trainer.detection.boxes import decode_boxes, expected_distances
-from trainer.detection.evaluation import Evaluation, Figures, Outcome
+from trainer.detection.evaluation import Evaluation, Figures
 from trainer.detection.losses import Losses, detection_loss
 from trainer.detection.network import CompactDetector, NetworkConfig, Predictions
+from trainer.detection.outcomes import Outcome
 from trainer.detection.pictures import Batch
 from trainer.detection.preparation import Preparation
 from trainer.detection.suppression import detect
@@ -55,7 +57,8 @@ class DetectionModule(TrainedModule[CompactDetector]):
         self._collect(batch)
 
     def on_validation_epoch_end(self) -> None:
-        self.figures = self.evaluation.figures()
+        fitting = self.trainer.state.fn == TrainerFn.FITTING
+        self.figures = self.evaluation.figures(detailed=not fitting)
         self.threshold = self.figures.threshold
         self.log_dict(dict(self.figures.metrics))
 
@@ -66,7 +69,7 @@ class DetectionModule(TrainedModule[CompactDetector]):
         self._collect(batch)
 
     def on_test_epoch_end(self) -> None:
-        self.figures = self.evaluation.figures(self.threshold)
+        self.figures = self.evaluation.figures(self.threshold, detailed=True)
 
     def _collect(self, batch: Batch) -> None:
         boxes, scores = decode(self.network(self.preparation.for_evaluation(batch).pictures))
@@ -77,7 +80,7 @@ class DetectionModule(TrainedModule[CompactDetector]):
             )
             truth = batch.truth.boxes[row][valid].cpu().numpy()
             labels = batch.truth.labels[row][valid].cpu().numpy()
-            self.evaluation.add(Outcome(index, found, truth, labels))
+            self.evaluation.add(Outcome(index, found, truth, labels, batch.scales[row]))
 
     def kept(self) -> dict[str, Any]:
         """The threshold belongs to the weights."""

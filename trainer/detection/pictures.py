@@ -17,25 +17,27 @@ from trainer.training.pictures import LetterboxedPictures
 
 
 class Batch(NamedTuple):
-    """B pictures (B, 3, H, W) bytes, their objects, and their places in the split."""
+    """B pictures (B, 3, H, W) bytes, their objects, their places in the split, and how they were scaled."""
 
     pictures: Tensor
     truth: Truth
     indices: tuple[int, ...]
+    scales: tuple[float, ...]
 
     def part(self, places: slice) -> Batch:
         """Some of the pictures, with their objects."""
         truth = Truth(*(values[places] for values in self.truth))
-        return Batch(self.pictures[places], truth, self.indices[places])
+        return Batch(self.pictures[places], truth, self.indices[places], self.scales[places])
 
 
 class Item(NamedTuple):
-    """One letterboxed picture (H, W, 3) with K boxes (K, 4) in input pixels, labels (K,), place in split."""
+    """A letterboxed picture (H, W, 3), K boxes (K, 4) in input pixels, labels (K,); place in split, scale."""
 
     pixels: npt.NDArray[np.uint8]
     boxes: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64]
     place: int
+    scale: float
 
 
 class PictureSet(LetterboxedPictures):
@@ -53,7 +55,7 @@ class PictureSet(LetterboxedPictures):
         ]
 
     def __getitem__(self, index: int) -> Item:
-        return Item(self.pixels(index), *self._truth[index], index)
+        return Item(self.pixels(index), *self._truth[index], index, self.letterboxes[index].scale)
 
 
 def _boxes(picture: Picture, letterbox: Letterbox) -> npt.NDArray[np.float32]:
@@ -73,4 +75,5 @@ def collate(items: Sequence[Item]) -> Batch:
         boxes[row, :count] = torch.from_numpy(item.boxes)
         labels[row, :count] = torch.from_numpy(item.labels)
         valid[row, :count] = True
-    return Batch(pixels, Truth(boxes, labels, valid), tuple(item.place for item in items))
+    places, scales = zip(*((item.place, item.scale) for item in items), strict=True)
+    return Batch(pixels, Truth(boxes, labels, valid), places, scales)

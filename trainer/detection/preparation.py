@@ -29,7 +29,7 @@ class Preparation:
                 pictures, truth = flip(pictures, truth, random)
             if self.augmentation is not None:
                 pictures, truth = augment(pictures.contiguous(), truth, self.augmentation, random)
-        return Batch(ordered(pictures), truth, batch.indices)
+        return batch._replace(pictures=ordered(pictures), truth=truth)
 
     def for_evaluation(self, batch: Batch) -> Batch:
         """Pictures as float32, unchanged."""

@@ -21,7 +21,7 @@ from trainer.training.run import Metrics, TrainingRun, switched
 
 def is_class_metric(name: str) -> bool:
     """Whether a metric belongs to one class only."""
-    return name.startswith("mAP/") and name != "mAP/allClasses"
+    return name.startswith(("mAP/", "coco/mAP/")) and name != "mAP/allClasses"
 
 
 class DetectionTraining(TrainingRun[DetectionParameters]):

@@ -206,7 +206,7 @@ def test_early_stopping_ends_a_run_that_stands_still(
 ) -> None:
     """One evaluation and two without progress; the CV package's rule with a patience of two."""
     same = {"mAP/allClasses": 0.5, "coco/mAP": 0.4}
-    monkeypatch.setattr(Evaluation, "_average_precision", lambda self: dict(same))
+    monkeypatch.setattr(Evaluation, "_average_precision", lambda self, detailed: dict(same))
     changes = {**TINY, "maximum_training_steps": "40", "evaluation_frequency": "2"}
     run = training(rectangles, tmp_path, **changes, early_stopping_patience="2")
     run.fit()
