@@ -40,6 +40,12 @@ class Graph:
         self.constants.append(self.onnx.helper.make_tensor(name, kind, [len(values)], values))
         return name
 
+    def features(self) -> list[int]:
+        """An output ``features``: red, green and blue by place; its shape without the batch."""
+        self.node("Mul", ["floats", self.real("unit", [1 / 255])], "plane_colours")
+        self.node("AveragePool", ["plane_colours"], "features", kernel_shape=[2, 2], strides=[2, 2])
+        return [3, 32, 32]
+
     def write(self, folder: Path, card: dict[str, Any], **outputs: list[int]) -> Path:
         """Write model.onnx and model.json; ``outputs`` are shapes without the batch."""
         helper, types = self.onnx.helper, self.onnx.TensorProto
@@ -90,7 +96,10 @@ def colour_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     graph.node("Softmax", ["logits"], "probs")
     folder = tmp_path_factory.mktemp("model") / "classes"
     return graph.write(
-        folder, {"task": "image-classification", "classes": ["red", "green", "blue"]}, probs=[3]
+        folder,
+        {"task": "image-classification", "classes": ["red", "green", "blue"]},
+        probs=[3],
+        features=graph.features(),
     )
 
 
@@ -100,7 +109,7 @@ def colour_embedder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     graph = Graph()
     graph.node("Identity", ["colours"], "vectors")
     folder = tmp_path_factory.mktemp("model") / "vectors"
-    graph.write(folder, {"task": "image-embedding"}, vectors=[3])
+    graph.write(folder, {"task": "image-embedding"}, vectors=[3], features=graph.features())
     names = np.array(["red", "green", "blue"])
     files = np.array(["red/r.png", "green/g.png", "blue/b.png"])
     np.savez(folder / "index.npz", vectors=np.eye(3, dtype=np.float32), labels=names, file_names=files)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from trainer.classification.charts import PANELS, draw_samples
 from trainer.classification.module import SELECTION, ClassificationModule
 from trainer.data.records import SplitName
-from trainer.labelled.network import PooledNetwork
+from trainer.labelled.network import FEATURES, PooledNetwork
 from trainer.labelled.pictures import collate
 from trainer.labelled.training import LabelledTraining
 from trainer.parameters.classification import ClassificationParameters
@@ -21,15 +21,15 @@ EVALUATION_BATCH = 64
 
 
 class Deployed(nn.Module):
-    """What ONNX holds: letterboxed bytes (B, 3, H, W) to probabilities (B, classes)."""
+    """What ONNX holds: letterboxed bytes (B, 3, H, W) to probabilities (B, classes) and feature maps."""
 
     def __init__(self, network: PooledNetwork) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        logits: Tensor = self.network(pictures.float())
-        return logits.softmax(1)
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.network.features(pictures.float())
+        return self.network.judge(features).softmax(1), features.float()
 
 
 class ClassificationTraining(LabelledTraining[ClassificationParameters]):
@@ -60,7 +60,7 @@ class ClassificationTraining(LabelledTraining[ClassificationParameters]):
     def write_model(self, metrics: Metrics) -> None:
         """Weights, ONNX with the probabilities, and the description."""
         network = self.module.network.cpu().eval()
-        outputs = {"probs": "N x classes, 0 to 1"}
+        outputs = {"probs": "N x classes, 0 to 1", "features": FEATURES}
         document = self.document("image-classification", outputs, network.config, metrics)
         write_folder(network, Deployed(network), self.size, tuple(outputs), document, self.folder)
 

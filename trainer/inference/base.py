@@ -19,6 +19,7 @@ class OnnxModel:
     def __init__(self, card: Card, session: Any) -> None:
         self.card = card
         self._session = session
+        self.outputs = tuple(output.name for output in session.get_outputs())
 
     def prepare(self, picture: Image.Image) -> npt.NDArray[np.uint8]:
         """The picture as the network takes it: (H, W, 3) bytes."""

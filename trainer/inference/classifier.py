@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.inference.base import OnnxModel
+from trainer.inference.heatmaps import PooledModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Judged:
         }
 
 
-class Classifier(OnnxModel):
+class Classifier(PooledModel):
     """A classifier's session."""
 
     def infer(

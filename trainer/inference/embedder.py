@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.inference.base import OnnxModel
 from trainer.inference.card import Card, ModelError
+from trainer.inference.heatmaps import PooledModel
 
 INDEX = "index.npz"
 
@@ -65,7 +65,7 @@ class Embedding:
         }
 
 
-class Embedder(OnnxModel):
+class Embedder(PooledModel):
     """An embedder's session and its index. Raises ``ModelError`` where the index is none."""
 
     def __init__(self, card: Card, session: Any) -> None:

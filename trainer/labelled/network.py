@@ -14,6 +14,9 @@ from trainer.training.backbone import Backbone
 LARGE = 64
 """Inputs whose shorter side is at least this leave something to see after a fourth stage."""
 
+FEATURES = "N x channels x height x width, the last feature maps: what heat maps are made of"
+"""What ``model.json`` says of the output ``features``."""
+
 
 @dataclass(frozen=True, slots=True)
 class PooledConfig:
@@ -71,7 +74,15 @@ class PooledNetwork(nn.Module):
             self.backbone.eval()
         return self
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def features(self, pictures: Tensor) -> Tensor:
+        """The last feature maps (B, C, h, w); what is judged is their mean over the places."""
         (features,) = self.backbone((pictures - self.mean) * self.scale)
+        return features
+
+    def judge(self, features: Tensor) -> Tensor:
+        """Feature maps (B, C, h, w) to (B, outputs) in float32."""
         outputs: Tensor = self.head(self.projection(features.mean((2, 3))))
         return outputs.float()
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return self.judge(self.features(pictures))

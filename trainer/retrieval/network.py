@@ -13,5 +13,5 @@ class CompactEmbedder(PooledNetwork):
     """Pictures (B, 3, H, W), RGB 0-255 of any float type, to unit vectors (B, outputs) in float32."""
 
     @override
-    def forward(self, pictures: Tensor) -> Tensor:
-        return functional.normalize(super().forward(pictures))
+    def judge(self, features: Tensor) -> Tensor:
+        return functional.normalize(super().judge(features))

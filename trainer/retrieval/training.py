@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from typing_extensions import override
 
 from trainer.data.records import SplitName
+from trainer.labelled.network import FEATURES
 from trainer.labelled.pictures import Batch, collate
 from trainer.labelled.training import LabelledTraining
 from trainer.parameters.retrieval import RetrievalParameters
@@ -37,15 +38,15 @@ INDEX_BATCH = 64
 
 
 class Deployed(nn.Module):
-    """What ONNX holds: letterboxed bytes (B, 3, H, W) to unit vectors (B, dimensions)."""
+    """What ONNX holds: letterboxed bytes (B, 3, H, W) to unit vectors (B, dimensions) and feature maps."""
 
     def __init__(self, network: CompactEmbedder) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        vectors: Tensor = self.network(pictures.float())
-        return vectors
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.network.features(pictures.float())
+        return self.network.judge(features), features.float()
 
 
 class RetrievalTraining(LabelledTraining[RetrievalParameters]):
@@ -128,7 +129,7 @@ class RetrievalTraining(LabelledTraining[RetrievalParameters]):
         self.module.to("cpu")
         network = self.module.network.eval()
         self._write_index("index.npz")
-        outputs = {"vectors": "N x dimensions, length 1"}
+        outputs = {"vectors": "N x dimensions, length 1", "features": FEATURES}
         document = self.document("image-embedding", outputs, network.config, metrics)
         write_folder(network, Deployed(network), self.size, tuple(outputs), document, self.folder)
 

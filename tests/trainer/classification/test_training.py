@@ -96,7 +96,7 @@ def test_onnx_computes_what_torch_computes(model: Path) -> None:
     network.load_state_dict(load_file(model / "model.safetensors"))
     pictures = np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     with torch.no_grad():
-        expected = Deployed(network).eval()(torch.from_numpy(pictures).permute(0, 3, 1, 2))
+        expected, _ = Deployed(network).eval()(torch.from_numpy(pictures).permute(0, 3, 1, 2))
     judged = list(load_model(model).infer(list(pictures), [(32, 32)] * 3))
     np.testing.assert_allclose([one.as_answer()["probs"] for one in judged], expected.numpy(), atol=1e-4)
 

@@ -19,7 +19,7 @@ from trainer.data.check import inspect
 from trainer.data.folders import select_folders
 from trainer.errors import DatasetError
 from trainer.inference.card import ModelError
-from trainer.inference.embedder import Embedding
+from trainer.inference.embedder import Embedder, Embedding
 from trainer.inference.models import load_model
 from trainer.labelled.network import PooledConfig
 from trainer.parameters.retrieval import TABLE
@@ -104,9 +104,13 @@ def test_onnx_computes_what_torch_computes(model: Path) -> None:
     network.load_state_dict(load_file(model / "model.safetensors"))
     pictures = np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     with torch.no_grad():
-        expected = Deployed(network).eval()(torch.from_numpy(pictures).permute(0, 3, 1, 2))
-    found = list(load_model(model).infer(list(pictures), [(32, 32)] * 3))
+        expected, features = Deployed(network).eval()(torch.from_numpy(pictures).permute(0, 3, 1, 2))
+    embedder = load_model(model)
+    found = list(embedder.infer(list(pictures), [(32, 32)] * 3))
     np.testing.assert_allclose([one.as_answer()["embedding"] for one in found], expected.numpy(), atol=1e-4)
+    assert isinstance(embedder, Embedder)
+    (maps,) = embedder.compute(list(pictures), "features")
+    np.testing.assert_allclose(maps, features.numpy(), atol=1e-3)
 
 
 def test_a_picture_of_the_index_finds_itself(model: Path, colours: Path) -> None:
