@@ -76,8 +76,8 @@ class PooledNetwork(nn.Module):
 
     def features(self, pictures: Tensor) -> Tensor:
         """The last feature maps (B, C, h, w); what is judged is their mean over the places."""
-        (features,) = self.backbone((pictures - self.mean) * self.scale)
-        return features
+        maps: list[Tensor] = self.backbone((pictures - self.mean) * self.scale)
+        return maps[-1]
 
     def judge(self, features: Tensor) -> Tensor:
         """Feature maps (B, C, h, w) to (B, outputs) in float32."""
