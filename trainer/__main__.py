@@ -73,6 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     draw.add_argument("--seed", type=int, default=1337, help="same seed, same bytes (default: 1337)")
     draw.set_defaults(verb=_draw_counters)
 
+    report = verbs.add_parser("report", help="write the report of a trained model (again)")
+    report.add_argument("folder", type=Path, help="the model folder a training wrote")
+    report.set_defaults(verb=_report)
+
     verbs.add_parser("predict", help="find objects in pictures with a trained model", add_help=False)
     return parser
 
@@ -146,6 +150,13 @@ def _parameters(options: argparse.Namespace) -> int:
     else:
         print(describe(table, values))
     table.parse(values)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from trainer.report.page import write_report
+
+    print(write_report(options.folder))
     return 0
 
 

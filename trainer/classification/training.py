@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 from torch import Tensor, nn
+from typing_extensions import override
 
 from trainer.classification.charts import PANELS, draw_samples
 from trainer.classification.module import SELECTION, ClassificationModule
@@ -11,6 +15,7 @@ from trainer.labelled.network import FEATURES, PooledNetwork
 from trainer.labelled.pictures import collate
 from trainer.labelled.training import LabelledTraining
 from trainer.parameters.classification import ClassificationParameters
+from trainer.report.evidence import ClassifiedPicture, Evidence
 from trainer.training.charts import draw_confusion, draw_curves
 from trainer.training.datamodule import TrainingData
 from trainer.training.export import write_folder
@@ -63,6 +68,17 @@ class ClassificationTraining(LabelledTraining[ClassificationParameters]):
         outputs = {"probs": "N x classes, 0 to 1", "features": FEATURES}
         document = self.document("image-classification", outputs, network.config, metrics)
         write_folder(network, Deployed(network), self.size, tuple(outputs), document, self.folder)
+
+    @override
+    def evidence(self, split: SplitName) -> Evidence:
+        """The probabilities of every picture of the split."""
+        found = super().evidence(split)
+        if self.module.figures is None:
+            return found
+        pictures = self.sets[split]
+        rows = zip(pictures.pictures, pictures.labels, self.module.figures.probabilities, strict=True)
+        seen = [ClassifiedPicture(p.stem, int(label), np.round(row, 5).tolist()) for p, label, row in rows]
+        return replace(found, pictures=seen)
 
     def draw(self, metrics: Metrics) -> None:
         """Curves, confusion matrix and the pictures that were judged worst."""

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+from typing_extensions import override
+
 from trainer.data.records import SplitName
 from trainer.detection.charts import PANELS, draw_samples
 from trainer.detection.export import ModelCard, write_model
 from trainer.detection.input_size import CPU_PIXELS, GPU_PIXELS, choose_input_size
 from trainer.detection.module import DetectionModule
 from trainer.detection.network import NetworkConfig
+from trainer.detection.outcomes import Outcome
 from trainer.detection.pictures import PictureSet, collate
 from trainer.detection.preparation import Preparation
 from trainer.detection.reading import are_characters, are_digits
 from trainer.parameters.detection import DetectionParameters
+from trainer.report.evidence import DetectedPicture, Evidence
 from trainer.training.augment import AugmentationConfig
 from trainer.training.charts import draw_confusion, draw_curves
 from trainer.training.datamodule import TrainingData
@@ -88,6 +95,14 @@ class DetectionTraining(TrainingRun[DetectionParameters]):
         )
         write_model(self.module.network, card, self.folder)
 
+    @override
+    def evidence(self, split: SplitName) -> Evidence:
+        """What was found in every picture of the split, in pixels of the picture."""
+        return replace(
+            super().evidence(split),
+            pictures=[_seen(self.sets[split], outcome) for outcome in self.module.evaluation.outcomes],
+        )
+
     def draw(self, metrics: Metrics) -> None:
         """Curves, confusion matrix and sample pictures."""
         draw_curves(self.reporter.curves, PANELS, self.folder / "curves.png")
@@ -103,3 +118,16 @@ class DetectionTraining(TrainingRun[DetectionParameters]):
             self.threshold,
             self.folder / "samples",
         )
+
+
+def _seen(pictures: PictureSet, outcome: Outcome) -> DetectedPicture:
+    picture, letterbox = pictures.pictures[outcome.index], pictures.letterboxes[outcome.index]
+    size, found = (picture.width, picture.height), outcome.found
+    return DetectedPicture(
+        picture.stem,
+        np.round(letterbox.to_picture(outcome.boxes, size), 2).tolist(),
+        outcome.labels.tolist(),
+        np.round(letterbox.to_picture(found.boxes, size), 2).tolist(),
+        found.labels.tolist(),
+        np.round(found.scores, 4).tolist(),
+    )

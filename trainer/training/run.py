@@ -23,6 +23,8 @@ from trainer.data.records import Dataset, SplitName, dataset_fingerprint, write_
 from trainer.errors import ParameterError, TrainerError
 from trainer.parameters.common import TrainingParameters
 from trainer.parameters.scheme import Switch
+from trainer.report.evidence import Evidence, write_evidence
+from trainer.report.page import write_report
 from trainer.tracking import Tracker, connect
 from trainer.training.averaging import AveragedWeights
 from trainer.training.budget import Budget
@@ -110,6 +112,10 @@ class TrainingRun(ABC, Generic[Parameters]):
     def draw(self, metrics: Metrics) -> None:
         """Write the pictures of the model folder."""
 
+    def evidence(self, split: SplitName) -> Evidence:
+        """What the report shows beside the figures; ``split`` was evaluated last."""
+        return Evidence(split, self.reporter.curves)
+
     @property
     def batch_size(self) -> int:
         """Pictures a step."""
@@ -158,7 +164,10 @@ class TrainingRun(ABC, Generic[Parameters]):
             path.write_text(json.dumps(metrics["test"], indent=2) + "\n", encoding="utf-8")
         write_splits(self.dataset, self.folder)
         self.draw(metrics)
+        write_evidence(self.evidence("test" if "test" in metrics else "validation"), self.folder)
         self.write_model(metrics)
+        if metrics:
+            write_report(self.folder)
         logger.info("model written to %s", self.folder)
         self.work.remove()
 

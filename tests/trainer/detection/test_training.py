@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def test_the_model_folder_is_complete(model: Path) -> None:
     files = {path.relative_to(model).as_posix() for path in model.rglob("*") if path.is_file()}
     assert {
         "model.safetensors", "model.onnx", "model.json", "metrics_test.json", "curves.png",
-        "confusion_matrix.png", "train.txt", "validation.txt", "test.txt",
+        "confusion_matrix.png", "train.txt", "validation.txt", "test.txt", "evaluation.json", "report.html",
     } <= files  # fmt: skip
     assert sum(name.startswith("samples/") for name in files) == 8
     assert not (model / "checkpoints").exists()
@@ -84,6 +85,18 @@ def test_the_description_says_what_a_reader_of_the_model_needs(model: Path) -> N
     assert set(card["metrics"]) == {"validation", "test"}
     assert card["dataset"]["pictures"] == {"train": 24, "validation": 8, "test": 8}
     assert card["versions"]["torch"] == torch.__version__
+
+
+def test_the_report_shows_the_figures_that_were_measured(model: Path) -> None:
+    """Judged anew from what was found in each picture, and the same to three digits."""
+    metrics = json.loads((model / "metrics_test.json").read_text(encoding="utf-8"))
+    page = (model / "report.html").read_text(encoding="utf-8")
+    marked = re.search(r'<tr class="marked">(.*?)</tr>', page)
+    assert marked is not None
+    shown = [float(cell) for cell in re.findall(r"<td>(.*?)</td>", marked.group(1))[1:]]
+    names = ("precision", "recall", "F1", "reading_accuracy")
+    assert shown == pytest.approx([metrics[name] for name in names], abs=6e-4)
+    assert len(re.findall("<figure>", page)) == 8
 
 
 def test_onnx_computes_what_torch_computes(model: Path) -> None:
