@@ -14,6 +14,7 @@ from pathlib import Path
 
 from trainer.errors import InputError, ParameterError, TrainerError
 from trainer.parameters.show import describe
+from trainer.training.process import process_rank
 from trainer.workflows import WORKFLOWS, Workflow
 
 CHECKED = ("object-detection-train", "image-classification-train", "triplet-distance-learning-train")
@@ -112,7 +113,8 @@ def _run(options: argparse.Namespace) -> int:
     """Run a workflow; what it runs with stands first in its log, whatever comes of it."""
     workflow = WORKFLOWS[options.workflow]
     values = _values(workflow, options)
-    print(describe(workflow.table, values), flush=True)
+    if process_rank() == 0:
+        print(describe(workflow.table, values), flush=True)
     return workflow.run(workflow.table.parse(values), options)
 
 

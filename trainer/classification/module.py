@@ -40,7 +40,7 @@ class ClassificationModule(TrainedModule[PooledNetwork]):
         self.classes = classes
         self.preparation = preparation
         self.figures = None
-        self._seen: list[tuple[Tensor, Tensor]] = []
+        self._seen: list[tuple[int, tuple[Tensor, Tensor]]] = []
 
     def losses(self, network: PooledNetwork, batch: Batch, part: int) -> Losses:
         """Change the pictures and compute the cross entropy."""

@@ -64,6 +64,7 @@ class ClassificationParameters(Parsed):
     weights: str
     num_workers: int
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
+    devices: int
 
 
 TABLE: ParameterTable[ClassificationParameters] = ParameterTable(
@@ -103,6 +104,7 @@ TABLE: ParameterTable[ClassificationParameters] = ParameterTable(
         common.WEIGHTS,
         common.NUM_WORKERS,
         common.ACCELERATOR,
+        common.DEVICES,
     ),
     build=ClassificationParameters,
     rule=common.split_problems,

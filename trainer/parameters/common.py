@@ -57,6 +57,8 @@ class TrainingParameters(DataParameters, Protocol):
     @property
     def accelerator(self) -> str: ...
     @property
+    def devices(self) -> int: ...
+    @property
     def weights(self) -> str: ...
     @property
     def num_workers(self) -> int: ...
@@ -195,6 +197,15 @@ ACCELERATOR = Parameter(
     "auto",
     "Where to compute.",
     choices=("auto", "cpu", "gpu", "mps"),
+    origin="corespec",
+)
+DEVICES = Parameter(
+    "devices",
+    "integer",
+    "0",
+    "GPUs to train on, or processes on a CPU, which share every batch; 0 takes every GPU, on a CPU one process.",
+    0,
+    64,
     origin="corespec",
 )
 

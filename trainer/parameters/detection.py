@@ -49,6 +49,7 @@ class DetectionParameters(Parsed):
     weights: str
     num_workers: int
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
+    devices: int
 
 
 TABLE: ParameterTable[DetectionParameters] = ParameterTable(
@@ -103,6 +104,7 @@ TABLE: ParameterTable[DetectionParameters] = ParameterTable(
         common.WEIGHTS,
         common.NUM_WORKERS,
         common.ACCELERATOR,
+        common.DEVICES,
     ),
     build=DetectionParameters,
     rule=common.split_problems,

@@ -59,6 +59,7 @@ class RetrievalParameters(Parsed):
     weights: str
     num_workers: int
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
+    devices: int
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -136,6 +137,7 @@ TABLE: ParameterTable[RetrievalParameters] = ParameterTable(
         common.WEIGHTS,
         common.NUM_WORKERS,
         common.ACCELERATOR,
+        common.DEVICES,
     ),
     build=RetrievalParameters,
     rule=common.split_problems,

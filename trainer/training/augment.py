@@ -62,7 +62,12 @@ def ordered(pictures: Tensor) -> Tensor:
 
 def step_generator(seed: int, step: int, part: int) -> torch.Generator:
     """The draws of one part of one step: nothing else enters, so that a resumed run sees the same changes."""
-    return torch.Generator().manual_seed(((seed + 1) * 1_000_003 + step) * 64 + part)
+    return torch.Generator().manual_seed(step_seed(seed, step, part))
+
+
+def step_seed(seed: int, step: int, part: int) -> int:
+    """A number of its own for every part of every step."""
+    return ((seed + 1) * 1_000_003 + step) * 64 + part
 
 
 def _uniform(

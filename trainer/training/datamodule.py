@@ -9,6 +9,7 @@ import pytorch_lightning as lightning
 from torch.utils.data import DataLoader
 
 from trainer.data.records import SplitName
+from trainer.training import processes
 from trainer.training.sampler import StepSampler
 
 EVALUATION_BATCH = 16
@@ -53,6 +54,7 @@ class TrainingData(lightning.LightningDataModule):
         trainer = self.trainer
         if trainer is not None:
             self.sampler.first_step = lambda: trainer.global_step
+        self.sampler.process = (processes.place(), processes.count())
         return self._loader("train", batch_sampler=self.sampler)
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:
@@ -62,7 +64,11 @@ class TrainingData(lightning.LightningDataModule):
         return self._evaluation("test")
 
     def _evaluation(self, split: SplitName) -> DataLoader[Any] | list[Any]:
-        return self._loader(split, batch_size=self.evaluation_batch) if split in self.sets else []
+        """Every process judges its share of the pictures, however they divide."""
+        if split not in self.sets:
+            return []
+        share = range(processes.place(), len(self.sets[split]), processes.count())
+        return self._loader(split, sampler=share, batch_size=self.evaluation_batch)
 
     def _loader(self, split: SplitName, **how: Any) -> DataLoader[Any]:
         pictures: Any = self.sets[split]

@@ -23,6 +23,19 @@ def choose_accelerator(wanted: str) -> str:
     return wanted
 
 
+def choose_devices(wanted: int, accelerator: str) -> int:
+    """How many devices compute, each in a process of its own; 0 means every GPU, or one process on a CPU.
+
+    Raises ``ParameterError`` for more GPUs than there are.
+    """
+    there = torch.cuda.device_count() if accelerator == "gpu" else 1
+    if accelerator == "gpu" and wanted > there:
+        raise ParameterError([f"parameter devices: {wanted}, but torch finds {there} GPUs here"])
+    if accelerator == "mps" and wanted > 1:
+        raise ParameterError(["parameter devices: Apple's GPU is one device; use 0 or 1"])
+    return wanted or there
+
+
 def choose_precision(wanted: str, accelerator: str) -> Literal["32-true", "bf16-mixed"]:
     """bfloat16 where the processor computes in it: on CPUs that have it, it more than doubles the speed."""
     if wanted != "auto":

@@ -12,10 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from trainer.errors import TrainerError
+from trainer.training import processes
+from trainer.training.augment import step_seed
 from trainer.training.budget import Budget, learning_rate_factor
 from trainer.training.replicas import Replicas, slices, trained
 
 WEIGHT_DECAY = 0.05
+
+_STEPS = "epoch_loop.automatic_optimization.optim_progress"
 
 
 class DivergedError(TrainerError):
@@ -42,12 +46,13 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class Recipe(NamedTuple):
-    """How fast to learn, for how long, and on how many replicas."""
+    """How fast to learn, for how long, on how many replicas, and what a network's own draws begin with."""
 
     budget: Budget
     learning_rate: float
     decay: bool
     replicas: int = 1
+    seed: int = 0
 
 
 class TrainedModule(lightning.LightningModule, Generic[Network]):
@@ -66,6 +71,7 @@ class TrainedModule(lightning.LightningModule, Generic[Network]):
         self.learning_rate = recipe.learning_rate
         self.current_learning_rate = recipe.learning_rate
         self.decay = recipe.decay
+        self.seed = recipe.seed
         self._replicas = Replicas(self.network, recipe.replicas) if recipe.replicas > 1 else None
         self._gradients: list[Tensor] = []
 
@@ -83,7 +89,12 @@ class TrainedModule(lightning.LightningModule, Generic[Network]):
         return torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.9, 0.99))
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
-        """Set the learning rate from the budget: a scheduler that counts steps knows nothing of minutes."""
+        """Set what this step is done with, from the budget and the step alone.
+
+        A scheduler that counts steps knows nothing of minutes; and a network that draws numbers itself
+        (dropout, noise) must draw the same ones when the step is repeated.
+        """
+        torch.manual_seed(step_seed(self.seed, self.global_step, self.global_rank))
         factor = learning_rate_factor(self.budget.fraction(self.global_step), decay=self.decay)
         self.current_learning_rate = self.learning_rate * factor
         for group in self.trainer.optimizers[0].param_groups:
@@ -94,14 +105,14 @@ class TrainedModule(lightning.LightningModule, Generic[Network]):
             self._replicas.align()
 
     def training_step(self, batch: Divisible, batch_idx: int) -> dict[str, Tensor]:  # noqa: ARG002
-        losses = self.losses(self.network, batch, 0) if self._replicas is None else self._shared(batch)
-        total: Tensor = losses.total
+        own = self.global_rank
+        losses = self.losses(self.network, batch, own) if self._replicas is None else self._shared(batch)
+        total, parts = _over_all_processes(losses)
         if not math.isfinite(total.item()):
             raise DivergedError(
                 f"the loss became {total.item()} at step {self.global_step}; "
                 f"lower base_learning_rate (now {self.learning_rate:g}) or set precision=32"
             )
-        parts = {name: value.detach() for name, value in losses._asdict().items() if name != "total"}
         return {"loss": total, **parts}
 
     def _shared(self, batch: Divisible) -> Any:
@@ -125,6 +136,9 @@ class TrainedModule(lightning.LightningModule, Generic[Network]):
         for parameter, gradient in zip(trained(self.network), self._gradients, strict=True):
             parameter.grad = gradient
 
+    def on_after_backward(self) -> None:
+        processes.average_statistics(self.network)
+
     def kept(self) -> dict[str, Any]:
         """What goes into a checkpoint beside the weights; plain values only."""
         return {}
@@ -133,11 +147,27 @@ class TrainedModule(lightning.LightningModule, Generic[Network]):
         """Take up what ``kept`` gave."""
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["corespec"] = {"spent": self.budget.elapsed(), **self.kept()}
+        budget = {"spent": self.budget.elapsed(), "reserve": self.budget.reserve}
+        checkpoint["corespec"] = {**budget, **self.kept()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.budget.spent = checkpoint["corespec"]["spent"]
-        self.restore(checkpoint["corespec"])
+        kept = checkpoint["corespec"]
+        self.budget.spent, self.budget.reserve = kept["spent"], kept["reserve"]
+        self.restore(kept)
+        # Of Lightning's loops only the number of steps goes on: our batches ask for nothing else, and a
+        # loop that begins anew never wonders in the middle of what it was interrupted.
+        fresh = self.trainer.fit_loop.state_dict()
+        fresh[_STEPS] = checkpoint["loops"]["fit_loop"][_STEPS]
+        checkpoint["loops"]["fit_loop"] = fresh
+
+
+def _over_all_processes(losses: Any) -> tuple[Tensor, dict[str, Tensor]]:
+    """Total and parts as means over all processes; the total's gradient is that of this process's part."""
+    values = {name: value.detach().clone() for name, value in losses._asdict().items()}
+    processes.average(list(values.values()))
+    total: Tensor = losses.total
+    mean = values.pop("total")
+    return total + (mean - total.detach()), values
 
 
 def channels_last(network: Network) -> Network:

@@ -15,6 +15,11 @@ def prepare_torch() -> None:
     ensure_torchvision()
 
 
+def process_rank() -> int:
+    """This process's place among those of its training; 0 before there are any. The first one speaks."""
+    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
+
+
 def quieten_libraries() -> None:
     """Call it after the imports: some libraries set their own level when imported."""
     for talkative in ("faster_coco_eval", "pytorch_lightning", "lightning_fabric", "onnxscript", "onnx_ir"):

@@ -28,14 +28,17 @@ from trainer.report.page import write_report
 from trainer.tracking import Tracker, connect
 from trainer.training.averaging import AveragedWeights
 from trainer.training.budget import Budget
-from trainer.training.checkpoints import LastCheckpoint, WorkFolder, best_checkpoint, load_checkpoint
+from trainer.training.checkpoints import CheckpointFiles, Checkpoints, WorkFolder
 from trainer.training.datamodule import TrainingData
-from trainer.training.hardware import choose_accelerator, choose_precision
+from trainer.training.hardware import choose_accelerator, choose_devices, choose_precision
 from trainer.training.limits import BudgetLimit
 from trainer.training.module import Recipe, TrainedModule
+from trainer.training.process import process_rank
+from trainer.training.processes import ClockTicks, SharedClock
 from trainer.training.progress import Reporter, Vocabulary
 from trainer.training.replicas import replica_count
 from trainer.training.sampler import StepSampler
+from trainer.training.selection import BestWeights
 
 logger = logging.getLogger(__name__)
 
@@ -79,10 +82,15 @@ class TrainingRun(ABC, Generic[Parameters]):
         self.folder = folder
         self.fingerprint = dataset_fingerprint(dataset)
         self.work = WorkFolder(folder, _identity(parameters, self.fingerprint))
-        self.tracker = tracker or connect(parameters.aicore_tracking)
+        self.first = process_rank() == 0
+        self.tracker = tracker or connect(parameters.aicore_tracking and self.first)
         self.accelerator = choose_accelerator(parameters.accelerator)
+        self.devices = choose_devices(parameters.devices, self.accelerator)
         self.precision = choose_precision(parameters.precision, self.accelerator)
-        self.budget = Budget(parameters.maximum_training_steps, parameters.maximum_training_minutes * 60)
+        self.clock = SharedClock()
+        self.budget = Budget(
+            parameters.maximum_training_steps, parameters.maximum_training_minutes * 60, self.clock
+        )
         lightning.seed_everything(parameters.seed, workers=True, verbose=False)
         self.size = self.choose_size()
         self.data = self.make_data()
@@ -91,6 +99,11 @@ class TrainingRun(ABC, Generic[Parameters]):
             _load_weights(self.module.network, datain / parameters.weights)
         self.reporter = Reporter(self.tracker, self.module, self.batch_size, self.vocabulary)
         self.averaged = AveragedWeights(self.module.network)
+        self.chosen = BestWeights(self.averaged, self.module, self.best)
+        if self.batch_size < self.devices:
+            raise ParameterError(
+                [f"parameter devices: {self.devices} devices, but only {self.batch_size} pictures a step"]
+            )
 
     @abstractmethod
     def choose_size(self) -> tuple[int, int]:
@@ -142,7 +155,7 @@ class TrainingRun(ABC, Generic[Parameters]):
     def fit(self) -> lightning.Trainer:
         """Train, from the checkpoint of an interrupted run if any; the module then holds the best weights."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        resume = self.work.open()
+        resume = self.work.open() if self.first else self.work.newest()
         self._announce(resume)
         trainer = self._trainer()
         try:
@@ -158,6 +171,8 @@ class TrainingRun(ABC, Generic[Parameters]):
     def finish(self, trainer: lightning.Trainer) -> None:
         """Evaluate the best weights, write the model folder and drop the checkpoints."""
         metrics = self._final_figures(trainer)
+        if not self.first:
+            return
         self.reporter.report("export", self.steps)
         if "test" in metrics:
             path = self.folder / "metrics_test.json"
@@ -172,14 +187,16 @@ class TrainingRun(ABC, Generic[Parameters]):
         self.work.remove()
 
     def recipe(self) -> Recipe:
-        """How the module learns; on a CPU every thread gets a replica of its own."""
+        """How the module learns; on a CPU every thread gets a replica of its own, or a process of its own."""
         parameters = self.parameters
-        threads = torch.get_num_threads() if self.accelerator == "cpu" else 1
+        alone = self.accelerator == "cpu" and self.devices == 1
+        threads = torch.get_num_threads() if alone else 1
         return Recipe(
             self.budget,
             parameters.base_learning_rate,
             parameters.learning_rate_decay,
             replica_count(threads, self.batch_size),
+            parameters.seed,
         )
 
     def sampler(self, length: int) -> StepSampler:
@@ -200,12 +217,14 @@ class TrainingRun(ABC, Generic[Parameters]):
                 "seconds": round(self.budget.elapsed(), 1),
                 "precision": self.precision,
                 "accelerator": self.accelerator,
+                "devices": self.devices,
             },
         }
 
     def _trainer(self) -> lightning.Trainer:
         validating = "validation" in self.dataset.splits
         callbacks: list[Callback] = [
+            ClockTicks(self.clock),
             self.averaged,
             BudgetLimit(self.budget, self._final_evaluations()),
             self.reporter,
@@ -213,11 +232,14 @@ class TrainingRun(ABC, Generic[Parameters]):
         if validating and self.parameters.early_stopping:
             callbacks.append(self._early_stopping())
         if validating:
-            callbacks.append(best_checkpoint(self.work, self.best))
-        callbacks.append(LastCheckpoint(self.work.last))
+            callbacks.append(self.chosen)
+        callbacks.append(Checkpoints(self.work, clock=self.clock))
         return lightning.Trainer(
             accelerator=self.accelerator,
-            devices=1,
+            devices=self.devices,
+            strategy="ddp" if self.devices > 1 else "auto",
+            use_distributed_sampler=False,
+            plugins=[CheckpointFiles(self.work)],
             precision=self.precision,
             max_steps=self.parameters.maximum_training_steps,
             max_epochs=-1,
@@ -227,7 +249,7 @@ class TrainingRun(ABC, Generic[Parameters]):
             callbacks=callbacks,
             default_root_dir=self.work.path,
             logger=False,
-            enable_checkpointing=validating,
+            enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
         )
@@ -253,11 +275,12 @@ class TrainingRun(ABC, Generic[Parameters]):
         weights = sum(parameter.numel() for parameter in self.module.network.parameters())
         logger.info("pictures: %s; %d classes", counts, len(self.dataset.classes))
         logger.info(
-            "%s, %.2f M parameters, input %dx%d, %s on %s, %d threads",
+            "%s, %.2f M parameters, input %dx%d, %s on %d %s, %d threads",
             self.title,
             weights / 1e6,
             *self.size,
             self.precision,
+            self.devices,
             self.accelerator,
             torch.get_num_threads(),
         )
@@ -265,13 +288,12 @@ class TrainingRun(ABC, Generic[Parameters]):
 
     def _take_best_weights(self) -> None:
         """The averaged weights of the best evaluation, or of the end where nothing was evaluated."""
-        if not self.work.best.is_file():
+        if not self.chosen.weights:
             self.module.network.load_state_dict(self.averaged.average)
             return
-        checkpoint = load_checkpoint(self.work.best)
-        self.module.network.load_state_dict(checkpoint["callbacks"][self.averaged.state_key]["average"])
-        self.module.restore(checkpoint["corespec"])
-        logger.info("best weights: step %d", checkpoint["global_step"])
+        self.module.network.load_state_dict(self.chosen.weights)
+        self.module.restore(self.chosen.kept)
+        logger.info("best weights: step %d", self.chosen.step)
 
     def _final_figures(self, trainer: lightning.Trainer) -> dict[SplitName, dict[str, float]]:
         """Evaluate the chosen weights on validation and test; metrics by split."""
