@@ -3,6 +3,10 @@
 A background thread sends what has been pushed, in order. While the tracking service is away (it may be
 restarting) everything waits in memory and is sent later; a training neither fails nor slows down for it.
 Outside AI Core nothing is sent.
+
+Every point of a curve arrives once. A request whose answer was lost may have been carried out, and a training
+that was killed may have sent more than its checkpoint knows: in both cases the service is asked what it has,
+and only the rest is sent.
 """
 
 from __future__ import annotations
@@ -15,15 +19,27 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 import requests
 from ai_api_client_sdk.exception import AIAPIServerException
-from ai_core_sdk.models import Metric, MetricCustomInfo, MetricLabel
-from ai_core_sdk.tracking import Tracking
+from ai_core_sdk.models import Metric
+
+from trainer.tracking_service import (
+    Point,
+    RefusedError,
+    Send,
+    Stored,
+    asker,
+    make_metric,
+    measured,
+    open_tracking,
+    point_of,
+    sender,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -34,11 +50,6 @@ METRIC_LIMIT = 1000
 """AI Core stores at most so many metrics an execution."""
 
 Stage = Literal["train", "validation", "test", "export", "predict"]
-Send = Callable[[Sequence[Metric], Mapping[str, str]], None]
-
-
-class RefusedError(Exception):
-    """The tracking service will never take this request; sending it again is pointless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +79,32 @@ class Tracker:
     """A queue of metrics, and the thread that empties it through ``send``.
 
     ``send`` raises ``RefusedError`` for what can never succeed, which is dropped and said once, and one of
-    ``TRANSIENT`` for what may. With ``send`` None everything is swallowed.
+    ``TRANSIENT`` for what may. ``stored`` gives the points that the service has, and raises likewise. With
+    ``send`` None everything is swallowed.
     """
 
     TRANSIENT = (requests.RequestException, AIAPIServerException, OSError)
 
     def __init__(
-        self, send: Send | None, *, batch: int = 100, first_pause: float = 0.5, longest_pause: float = 15.0
+        self,
+        send: Send | None,
+        *,
+        stored: Stored | None = None,
+        batch: int = 100,
+        first_pause: float = 0.5,
+        longest_pause: float = 15.0,
     ) -> None:
         self._send = send
+        self._stored = stored
         self._batch = batch
         self._first_pause = first_pause
         self._longest_pause = longest_pause
         self._metrics: deque[Metric] = deque()
         self._notes: dict[str, str] = {}
+        self._told: dict[Point, Metric] = {}
+        self._restored: set[Point] = set()
+        self._strays: set[Point] = set()
+        self._doubtful = False
         self._changed = threading.Condition()
         self._closing = False
         self._give_up_at = math.inf
@@ -106,8 +129,42 @@ class Tracker:
             return
         now = datetime.now(UTC)
         with self._changed:
-            self._metrics.extend(_metric(name, value, step, split, now) for name, value in values.items())
+            self._tell(make_metric(name, value, step, split, now) for name, value in values.items())
             self._changed.notify()
+
+    def _tell(self, metrics: Iterable[Metric]) -> None:
+        for metric in metrics:
+            point = point_of(metric)
+            if point not in self._told and point not in self._strays:
+                self._metrics.append(metric)
+            self._told[point] = metric
+            self._strays.discard(point)
+
+    def told(self) -> list[list[Any]]:
+        """Everything pushed so far, for a checkpoint: plain values only."""
+        with self._changed:
+            return [
+                [*point, measured(metric), metric.timestamp.isoformat()]
+                for point, metric in self._told.items()
+            ]
+
+    def resume(self, told: Iterable[Sequence[Any]]) -> None:
+        """Take up what ``told`` gave to an earlier process: what did not arrive is sent, nothing twice."""
+        if self._send is None:
+            return
+        with self._changed:
+            self._tell(
+                make_metric(name, value, step, split, datetime.fromisoformat(moment))
+                for name, step, split, value, moment in told
+            )
+            self._restored = set(self._told)
+            self._doubtful = True
+            self._changed.notify()
+
+    def strays(self, split: str, step: int) -> int:
+        """Metrics of other steps than ``step`` that only a killed process knew of: they take up room, too."""
+        with self._changed:
+            return sum(where == split and at != step for _, at, where in self._strays)
 
     def progress(self, progress: Progress) -> None:
         """Replace the progress that is to be sent next."""
@@ -133,9 +190,7 @@ class Tracker:
     def _run(self) -> None:
         pause = self._first_pause
         while self._wait_for_work():
-            batch, notes = self._head()
-            if self._deliver(batch, notes):
-                self._settle(len(batch), notes)
+            if self._deliver():
                 pause = self._first_pause
             elif self._pause(pause):
                 pause = min(pause * 2, self._longest_pause)
@@ -154,19 +209,29 @@ class Tracker:
     def _wait_for_work(self) -> bool:
         """Block until something is to be sent; False when the tracker is closed and nothing is left."""
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._metrics or self._notes or self._closing))
-            return bool(self._metrics or self._notes)
+            self._changed.wait_for(lambda: self._waiting or self._closing)
+            return self._waiting
+
+    @property
+    def _waiting(self) -> bool:
+        return bool(self._metrics or self._notes) or self._doubtful
 
     def _head(self) -> tuple[list[Metric], dict[str, str]]:
         """What the next request carries: the oldest metrics, and the notes."""
         with self._changed:
             return list(itertools.islice(self._metrics, self._batch)), dict(self._notes)
 
-    def _deliver(self, batch: Sequence[Metric], notes: Mapping[str, str]) -> bool:
+    def _deliver(self) -> bool:
         """One request; True when it is done with, for good or ill."""
         assert self._send is not None
+        batch: list[Metric] = []
+        notes: dict[str, str] = {}
         try:
-            self._send(batch, notes)
+            if self._doubtful:
+                self._look()
+            batch, notes = self._head()
+            if batch or notes:
+                self._send(batch, notes)
         except RefusedError as error:
             if not self._refused:
                 logger.warning("the tracking service refuses metrics, the training goes on: %s", error)
@@ -177,13 +242,27 @@ class Tracker:
                     "the tracking service does not answer (%s); metrics are kept and sent later",
                     type(error).__name__,
                 )
-            self._away = True
+            self._away = self._doubtful = True
             return False
         else:
             if self._away:
                 logger.info("the tracking service answers again")
             self._away = False
+        self._settle(len(batch), notes)
         return True
+
+    def _look(self) -> None:
+        """Clear a doubt: take off the queue what the service has; what nobody here knows of are strays.
+
+        Where the service cannot be asked, an earlier process's points are believed to have arrived.
+        """
+        there = self._stored() if self._stored else None
+        with self._changed:
+            arrived = self._restored if there is None else there
+            self._metrics = deque(metric for metric in self._metrics if point_of(metric) not in arrived)
+            self._strays = {point for point in there or () if point not in self._told}
+            self._restored.clear()
+            self._doubtful = False
 
     def _settle(self, count: int, notes: Mapping[str, str]) -> None:
         """Take off the queue what was sent; a note that changed meanwhile stays."""
@@ -199,15 +278,16 @@ class MetricAllowance:
     """Keeps a training under AI Core's number of metrics: spending never runs far ahead of progress.
 
     ``total`` metrics are spread over the fraction of the training that is done; one helping may be ahead.
+    ``strays`` are metrics beside ours that fill the same store.
     """
 
     def __init__(self, total: int) -> None:
         self.total = total
         self.used = 0
 
-    def take(self, count: int, fraction: float) -> bool:
+    def take(self, count: int, fraction: float, strays: int = 0) -> bool:
         """Whether ``count`` metrics may be sent at ``fraction``; if so they are counted as sent."""
-        if self.used + count > self.total or self.used > self.total * fraction:
+        if self.used + strays + count > self.total or self.used > self.total * fraction:
             return False
         self.used += count
         return True
@@ -216,32 +296,7 @@ class MetricAllowance:
 def connect(wanted: bool) -> Tracker:
     """The tracker of this process: AI Core's where its variables are set and it is wanted, else silent."""
     inside = os.environ.get("AICORE_EXECUTION_ID") and os.environ.get("AICORE_TRACKING_ENDPOINT")
-    return Tracker(_aicore_sender() if wanted and inside else None)
-
-
-def _aicore_sender() -> Send:
-    tracking = Tracking()
-    # The SDK would retry for minutes inside one call; the queue retries better, and keeps the order.
-    client = tracking.metrics_core_client.rest_client
-    client.num_request_retries = 0
-    client.connect_timeout = 5
-    client.read_timeout = 15
-
-    def send(metrics: Sequence[Metric], notes: Mapping[str, str]) -> None:
-        custom_info = [MetricCustomInfo(name=name, value=value) for name, value in notes.items()]
-        try:
-            tracking.modify(metrics=list(metrics), custom_info=custom_info)
-        except AIAPIServerException as error:
-            if error.status_code in (400, 413, 422):
-                raise RefusedError(str(error)) from error
-            raise
-
-    return send
-
-
-def _metric(name: str, value: float, step: int, split: str, now: datetime) -> Metric:
-    labels = [MetricLabel(name="data_split", value=split)]
-    if not math.isfinite(value):
-        value = -100.0
-        labels.append(MetricLabel(name="nans", value="1"))
-    return Metric(name=name, value=float(value), timestamp=now, step=step, labels=labels)
+    if not (wanted and inside):
+        return Tracker(None)
+    tracking = open_tracking()
+    return Tracker(sender(tracking), stored=asker(tracking))

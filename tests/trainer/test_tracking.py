@@ -13,7 +13,8 @@ import pytest
 import requests
 from ai_core_sdk.models import Metric
 
-from trainer.tracking import MetricAllowance, Progress, RefusedError, Tracker, connect
+from trainer.tracking import MetricAllowance, Progress, Tracker, connect
+from trainer.tracking_service import Point, RefusedError
 
 
 class Service:
@@ -137,6 +138,106 @@ def test_outside_ai_core_or_unwanted_nothing_is_sent(
     assert not tracker.active
     assert tracker.close() == 0
     assert service.bodies == []
+
+
+class Store:
+    """A service that keeps what it gets and can be asked for it; ``lossy`` answers never arrive."""
+
+    def __init__(self, *, lossy: int = 0) -> None:
+        self.kept: list[Point] = []
+        self.lossy = lossy
+        self.asked = 0
+
+    def send(self, metrics: Sequence[Metric], notes: Mapping[str, str]) -> None:
+        self.kept += [(metric.name, metric.step, metric.labels[0].value) for metric in metrics]
+        if self.lossy:
+            self.lossy -= 1
+            raise requests.ReadTimeout("the answer is lost")
+
+    def stored(self) -> set[Point]:
+        self.asked += 1
+        return set(self.kept)
+
+    def tracker(self) -> Tracker:
+        return Tracker(self.send, stored=self.stored, batch=2, first_pause=0.001, longest_pause=0.002)
+
+
+def test_a_request_whose_answer_was_lost_is_not_repeated() -> None:
+    """It had been carried out: the service is asked before anything is sent again."""
+    store = Store(lossy=2)
+    tracker = store.tracker()
+    for step in range(7):
+        tracker.metrics({"loss": 1.0}, step=step, split="train")
+    assert tracker.close() == 0
+    assert sorted(store.kept) == [("loss", step, "train") for step in range(7)]
+    assert store.asked == 2
+
+
+def killed_after(steps: int, store: Store, known: int) -> list[list[Any]]:
+    """A training that pushed ``steps`` points and was killed; its checkpoint is of ``known`` points."""
+    tracker = store.tracker()
+    told: list[list[Any]] = []
+    for step in range(steps):
+        tracker.metrics({"loss": float(step)}, step=step, split="train")
+        if step + 1 == known:
+            told = tracker.told()
+    tracker.close()
+    return told
+
+
+def test_a_resumed_training_repeats_no_point_and_leaves_none_out() -> None:
+    """Of the first process's points two are lost; two more than the checkpoint knows have arrived."""
+    store = Store()
+    told = killed_after(6, store, known=4)
+    store.kept = [point for point in store.kept if point[1] not in (1, 3)]
+    tracker = store.tracker()
+    tracker.resume(told)
+    for step in range(4, 8):
+        tracker.metrics({"loss": float(step)}, step=step, split="train")
+    assert tracker.close() == 0
+    assert sorted(store.kept) == [("loss", step, "train") for step in range(8)]
+
+
+def test_another_execution_gets_the_whole_curve() -> None:
+    """A new pod on the old volume reports to an execution that knows nothing yet."""
+    told = killed_after(4, Store(), known=4)
+    fresh = Store()
+    tracker = fresh.tracker()
+    tracker.resume(told)
+    tracker.close()
+    assert [point[1] for point in fresh.kept] == [0, 1, 2, 3]
+
+
+def test_points_that_only_the_killed_process_knew_of_take_up_room() -> None:
+    """A run limited in minutes does not come to the same steps again."""
+    store = Store()
+    told = killed_after(6, store, known=4)
+    tracker = store.tracker()
+    tracker.resume(told)
+    assert tracker.close() == 0
+    assert tracker.strays("train", step=99) == 2
+    assert tracker.strays("train", step=5) == 1
+    assert tracker.strays("validation", step=99) == 0
+    assert not MetricAllowance(10).take(3, 1.0, strays=8)
+
+
+def test_what_cannot_be_asked_is_believed_to_have_arrived(in_pod: Service) -> None:
+    """The service answers no queries (501): the points of the killed process are not sent again."""
+    tracker = connect(wanted=True)
+    tracker.resume([["loss", 1, "train", 0.5, "2026-01-01T00:00:00+00:00"]])
+    tracker.metrics({"loss": 1.0}, step=2, split="train")
+    assert tracker.close() == 0
+    assert in_pod.steps() == [2]
+
+
+def test_what_is_no_number_is_none_after_a_restart_either() -> None:
+    store = Store()
+    tracker = store.tracker()
+    tracker.metrics({"loss": float("nan")}, step=1, split="train")
+    ((name, step, split, value, _),) = tracker.told()
+    assert (name, step, split) == ("loss", 1, "train")
+    assert value != value
+    tracker.close()
 
 
 class Line:

@@ -12,6 +12,7 @@ from trainer.classification.evaluation import Figures, figures
 from trainer.labelled.network import PooledNetwork
 from trainer.labelled.pictures import Batch
 from trainer.labelled.preparation import Preparation
+from trainer.training import processes
 from trainer.training.augment import ordered
 from trainer.training.module import Recipe, TrainedModule
 
@@ -53,10 +54,11 @@ class ClassificationModule(TrainedModule[PooledNetwork]):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
         logits = self.network(ordered(batch.pictures.float()))
-        self._seen.append((logits.cpu(), batch.labels.cpu()))
+        self._seen += zip(batch.indices, zip(logits.cpu(), batch.labels.cpu(), strict=True), strict=True)
 
     def on_validation_epoch_end(self) -> None:
-        logits, labels = (torch.cat(parts) for parts in zip(*self._seen, strict=True))
+        seen = processes.gather(self._seen)
+        logits, labels = (torch.stack(parts) for parts in zip(*seen, strict=True))
         self.figures = figures(logits, labels, self.classes)
         accuracy = self.figures.metrics["accuracy"]
         self.log_dict({"accuracy": accuracy, SELECTION: accuracy + 1e-4 * max(-9.0, self.figures.likelihood)})

@@ -16,6 +16,7 @@ from trainer.detection.outcomes import Outcome
 from trainer.detection.pictures import Batch
 from trainer.detection.preparation import Preparation
 from trainer.detection.suppression import detect
+from trainer.training import processes
 from trainer.training.module import Recipe, TrainedModule
 
 
@@ -58,6 +59,7 @@ class DetectionModule(TrainedModule[CompactDetector]):
 
     def on_validation_epoch_end(self) -> None:
         fitting = self.trainer.state.fn == TrainerFn.FITTING
+        self._gather()
         self.figures = self.evaluation.figures(detailed=not fitting)
         self.threshold = self.figures.threshold
         self.log_dict(dict(self.figures.metrics))
@@ -69,7 +71,12 @@ class DetectionModule(TrainedModule[CompactDetector]):
         self._collect(batch)
 
     def on_test_epoch_end(self) -> None:
+        self._gather()
         self.figures = self.evaluation.figures(self.threshold, detailed=True)
+
+    def _gather(self) -> None:
+        """Take in what the other processes have found."""
+        self.evaluation.outcomes = processes.gather((one.index, one) for one in self.evaluation.outcomes)
 
     def _collect(self, batch: Batch) -> None:
         boxes, scores = decode(self.network(self.preparation.for_evaluation(batch).pictures))

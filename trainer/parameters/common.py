@@ -203,7 +203,7 @@ DEVICES = Parameter(
     "devices",
     "integer",
     "0",
-    "GPUs to train on, or processes on a CPU, which share every batch; 0 takes every GPU, on a CPU one process.",
+    "GPUs to train on, or processes on a CPU, that share every batch; 0 takes every GPU, on a CPU one.",
     0,
     64,
     origin="corespec",

@@ -12,6 +12,7 @@ from trainer.labelled.preparation import Preparation
 from trainer.retrieval.evaluation import Embedded, Figures, figures
 from trainer.retrieval.losses import Loss, Losses
 from trainer.retrieval.network import CompactEmbedder
+from trainer.training import processes
 from trainer.training.augment import ordered
 from trainer.training.module import Recipe, TrainedModule
 
@@ -47,7 +48,7 @@ class RetrievalModule(TrainedModule[CompactEmbedder]):
         self.classes = classes
         self.index = index
         self.figures = None
-        self._queries: list[tuple[Tensor, Tensor]] = []
+        self._queries: list[tuple[int, tuple[Tensor, Tensor]]] = []
 
     def losses(self, network: CompactEmbedder, batch: Batch, part: int) -> Losses:
         """Change the pictures and compare them with each other."""
@@ -67,10 +68,12 @@ class RetrievalModule(TrainedModule[CompactEmbedder]):
         self._queries = []
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
-        self._queries.append(self._vectors(batch))
+        self._queries += zip(batch.indices, zip(*self._vectors(batch), strict=True), strict=True)
 
     def on_validation_epoch_end(self) -> None:
-        found = figures(_joined(self._queries), self.embedded(self.index()), self.ks, self.classes)
+        vectors, labels = (torch.stack(parts) for parts in zip(*processes.gather(self._queries), strict=True))
+        queries = Embedded(vectors, labels)
+        found = figures(queries, self.embedded(self.index()), self.ks, self.classes)
         self.figures = found
         top = found.metrics["top_1_acc"]
         gap = found.metrics.get("mean_dist_neg", 0.0) - found.metrics.get("mean_dist_pos", 0.0)

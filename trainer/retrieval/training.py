@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from typing_extensions import override
 
 from trainer.data.records import SplitName
+from trainer.errors import ParameterError
 from trainer.labelled.network import FEATURES
 from trainer.labelled.pictures import Batch, collate
 from trainer.labelled.training import LabelledTraining
@@ -93,6 +94,10 @@ class RetrievalTraining(LabelledTraining[RetrievalParameters]):
         """Every replica needs two pictures of each class at least."""
         recipe = super().recipe()
         pairs = max(1, self.parameters.k_examples_per_class // 2)
+        if self.devices > pairs:
+            raise ParameterError(
+                [f"parameter devices: {self.devices} devices, k_examples_per_class has only {pairs} pairs"]
+            )
         return recipe._replace(replicas=min(recipe.replicas, pairs))
 
     def make_module(self) -> RetrievalModule:
@@ -113,6 +118,11 @@ class RetrievalTraining(LabelledTraining[RetrievalParameters]):
     @override
     def fit(self) -> lightning.Trainer:
         """Measure the untrained network first, as the CV package did."""
+        if self.first:
+            self._measure_untrained()
+        return super().fit()
+
+    def _measure_untrained(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.module.network.eval()
         index = self._write_index("index_untrained.npz")
@@ -122,7 +132,6 @@ class RetrievalTraining(LabelledTraining[RetrievalParameters]):
             path = self.folder / "metrics_test_untrained.json"
             path.write_text(json.dumps(dict(found.metrics), indent=2) + "\n", encoding="utf-8")
         self.module.network.train()
-        return super().fit()
 
     def write_model(self, metrics: Metrics) -> None:
         """Index, weights, ONNX with unit vectors, and the description."""

@@ -67,7 +67,7 @@ class TrainingData(lightning.LightningDataModule):
         """Every process judges its share of the pictures, however they divide."""
         if split not in self.sets:
             return []
-        share = range(processes.place(), len(self.sets[split]), processes.count())
+        share = processes.share(len(self.sets[split]))
         return self._loader(split, sampler=share, batch_size=self.evaluation_batch)
 
     def _loader(self, split: SplitName, **how: Any) -> DataLoader[Any]:

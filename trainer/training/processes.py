@@ -36,8 +36,8 @@ def average(tensors: Sequence[Tensor]) -> None:
         return
     flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
     distributed.all_reduce(flat)
-    flat /= count()
-    for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+    means = torch.split(flat / count(), [tensor.numel() for tensor in tensors])
+    for tensor, mean in zip(tensors, means, strict=True):
         tensor.copy_(mean.view_as(tensor))
 
 
@@ -48,12 +48,17 @@ def average_statistics(network: nn.Module) -> None:
 
 
 def gather(items: Iterable[tuple[int, Item]]) -> list[Item]:
-    """Items of all processes in the order of their numbers."""
-    parts = [list(items)]
+    """Items of all processes in the order of their numbers, one for each number."""
+    parts: list[list[tuple[int, Item]]] = [list(items)] * count()
     if count() > 1:
-        parts = [[] for _ in range(count())]
-        distributed.all_gather_object(parts, list(items))
-    return [item for _, item in sorted((pair for part in parts for pair in part), key=lambda pair: pair[0])]
+        distributed.all_gather_object(parts, parts[0])
+    numbered = dict(pair for part in parts for pair in part)
+    return [numbered[number] for number in sorted(numbered)]
+
+
+def share(length: int) -> range:
+    """Which of ``length`` pictures this process judges; all of them where there are too few to share."""
+    return range(place(), length, count()) if length >= count() else range(length)
 
 
 class SharedClock:

@@ -95,6 +95,7 @@ class Reporter(Callback):
     @override
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == TrainerFn.FITTING:
+            logger.info("evaluating at step %d", trainer.global_step)
             self.report("validation", trainer.global_step)
 
     @override
@@ -106,7 +107,7 @@ class Reporter(Callback):
         fraction = self.module.budget.fraction(step)
         headline = {name: value for name, value in metrics.items() if not self.vocabulary.of_one_class(name)}
         for chosen in (metrics, headline):
-            if self._validation.take(len(chosen), fraction):
+            if self._validation.take(len(chosen), fraction, self.tracker.strays("validation", step)):
                 self.tracker.metrics(chosen, step=step, split="validation")
                 break
         logger.info("validation at step %d: %s", step, self.vocabulary.describe(metrics))
@@ -134,7 +135,7 @@ class Reporter(Callback):
         metrics["learning_rate"] = self.module.current_learning_rate
         metrics["images_per_second"] = self._speed(step)
         self._extend(metrics, step)
-        if self._train.take(len(metrics), fraction):
+        if self._train.take(len(metrics), fraction, self.tracker.strays("train", step)):
             self.tracker.metrics(metrics, step=step, split="train")
 
     def _extend(self, metrics: Mapping[str, float], step: int) -> None:
@@ -168,6 +169,7 @@ class Reporter(Callback):
             "losses": self._losses,
             "used": (self._train.used, self._validation.used),
             "curve": self._marks.get("curve", -1.0),
+            "told": self.tracker.told(),
         }
 
     @override
@@ -176,6 +178,7 @@ class Reporter(Callback):
         self._losses = state_dict["losses"]
         self._train.used, self._validation.used = state_dict["used"]
         self._marks["curve"] = state_dict["curve"]
+        self.tracker.resume(state_dict["told"])
 
 
 def duration(seconds: float) -> str:

@@ -24,7 +24,7 @@ from trainer.errors import ParameterError
 from trainer.inference.models import load_model
 from trainer.parameters.detection import parse
 from trainer.tracking import Tracker
-from trainer.training.checkpoints import LastCheckpoint
+from trainer.training.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.training
 
@@ -165,15 +165,15 @@ class Killed(BaseException):
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Checkpoint after every step (those before an evaluation excepted), and die at the end of ``step``."""
-    original: Callable[..., None] = LastCheckpoint.on_train_batch_end
+    original: Callable[..., None] = Checkpoints.on_train_batch_end
 
-    def act_and_die(self: LastCheckpoint, trainer: Any, *rest: Any) -> None:
+    def act_and_die(self: Checkpoints, trainer: Any, *rest: Any) -> None:
         self.interval, self._written = 1.0, self.clock() - 2
         original(self, trainer, *rest)
         if trainer.global_step == step:
             raise Killed
 
-    monkeypatch.setattr(LastCheckpoint, "on_train_batch_end", act_and_die)
+    monkeypatch.setattr(Checkpoints, "on_train_batch_end", act_and_die)
 
 
 @pytest.mark.parametrize("step", [3, 4, 5])

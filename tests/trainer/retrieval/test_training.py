@@ -26,7 +26,7 @@ from trainer.parameters.retrieval import TABLE
 from trainer.retrieval.network import CompactEmbedder
 from trainer.retrieval.run import load_pairs
 from trainer.retrieval.training import Deployed, RetrievalTraining
-from trainer.training.checkpoints import LastCheckpoint
+from trainer.training.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.training
 
@@ -162,16 +162,16 @@ def test_a_killed_run_ends_with_the_weights_of_an_undisturbed_one(
 ) -> None:
     whole = training(colours, tmp_path / "whole", **TINY)
     whole.fit()
-    original: Callable[..., None] = LastCheckpoint.on_train_batch_end
+    original: Callable[..., None] = Checkpoints.on_train_batch_end
 
-    def act_and_die(self: LastCheckpoint, trainer: Any, *rest: Any) -> None:
+    def act_and_die(self: Checkpoints, trainer: Any, *rest: Any) -> None:
         self.interval, self._written = 1.0, self.clock() - 2
         original(self, trainer, *rest)
         if trainer.global_step == 5:
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(LastCheckpoint, "on_train_batch_end", act_and_die)
+        patch.setattr(Checkpoints, "on_train_batch_end", act_and_die)
         with pytest.raises(Killed):
             training(colours, tmp_path / "killed", **TINY).fit()
     resumed = training(colours, tmp_path / "killed", **TINY)
