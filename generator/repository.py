@@ -132,11 +132,10 @@ class GitRepository:
         return head is not None and self._remote.commit_id(head) is not None and self.contains(head, commit)
 
     def fast_forward(self, branch: str) -> str:
-        """Bring the checked-out branch to the remote's `branch`; returns the new HEAD.
+        """Bring the checked-out branch to the remote's `branch` as last fetched; returns the new HEAD.
 
         Raises RepositoryError when both have gone different ways.
         """
-        self.fetch()
         target = self._remote.tracking(branch)
         self._git.run(
             f"fast-forward to {self._remote.name}/{branch}", "merge", "--ff-only", "--quiet", target

@@ -55,6 +55,7 @@ def literal(text: str) -> Literal:
     return word
 
 
+@lru_cache(maxsize=1024)
 def check_syntax(text: str) -> None:
     """Raise jinja2.TemplateSyntaxError, with its line, when a text is not Jinja."""
     _environment().parse(text)

@@ -32,6 +32,7 @@ DATASET_LABEL = "ext.ai.sap.com/corespec.dataset"
 FINGERPRINT_LABEL = "ext.ai.sap.com/corespec.fingerprint"
 #: Hex digits of a fingerprint that go into names and paths.
 SHORT = 12
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +281,7 @@ def _template(
         executable=executable,
         path=path,
         content=rendered[path],
-        document=yaml.safe_load(rendered[path]),
+        document=yaml.load(rendered[path], Loader=_LOADER),  # noqa: S506 - a safe loader
     )
 
 

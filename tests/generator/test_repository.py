@@ -154,6 +154,7 @@ def test_contains_tells_ancestors_from_others(clone: Path, git: Git, tmp_path: P
 def test_fast_forward_follows_and_refuses_to_merge(clone: Path, git: Git, tmp_path: Path) -> None:
     repository = GitRepository.open(clone)
     theirs = advance(git, tmp_path / "remote.git", tmp_path)
+    repository.fetch()
     assert repository.fast_forward("main") == theirs
     git(clone, "reset", "--quiet", "--hard", "HEAD~1")
     git(clone, "commit", "--quiet", "--allow-empty", "-m", "Ours")
