@@ -12,7 +12,7 @@ from reconciler.live import Artifact, Execution, Live
 def bind(desired: Desired, live: Live) -> Desired:
     """`desired` with every output that is there filled in, and the names that follow from it.
 
-    The first completed run that counts (`rerunAfter`) is the one: a later run of the same execution changes
+    The run that counts (`rerunAfter`) and completed first is the one: whatever completes later changes
     nothing, moving `rerunAfter` does. Chains are followed; the specs hold no cycle.
     """
     if not any(_outputs(wanted) for wanted in desired.configurations):
@@ -28,7 +28,7 @@ def bind(desired: Desired, live: Live) -> Desired:
 
 
 def completed_runs(wanted: DesiredExecution, live: Live) -> tuple[Execution, ...]:
-    """Runs of an execution that have completed and count, oldest first."""
+    """Runs of an execution that have completed and count, in the order of their completion."""
     since = wanted.budget.rerun_after
     runs = [
         run
@@ -36,7 +36,7 @@ def completed_runs(wanted: DesiredExecution, live: Live) -> tuple[Execution, ...
         for run in live.executions_by_configuration.get(configuration.id, ())
         if run.status == "COMPLETED" and (since is None or run.created_at >= since)
     ]
-    return tuple(sorted(runs, key=lambda run: (run.created_at, run.id)))
+    return tuple(sorted(runs, key=lambda run: (run.completed_at or run.modified_at, run.created_at, run.id)))
 
 
 def written(run: Execution, output: str, live: Live) -> Artifact | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 import yaml
@@ -393,7 +393,7 @@ def _execution(
         budget=RunBudget(
             want=item.want,
             retries=item.retries,
-            rerun_after=item.rerun_after,
+            rerun_after=_whole_second(item.rerun_after),
             timeout=_seconds(item.timeout_seconds),
             backoff=_seconds(item.backoff_seconds),
         ),
@@ -403,6 +403,11 @@ def _execution(
         protect=item.protect,
         on_gpu=on_gpu,
     )
+
+
+def _whole_second(moment: datetime | None) -> datetime | None:
+    """AI Core keeps `createdAt` to the second: a run must not seem to come before its own rerunAfter."""
+    return moment and moment.replace(microsecond=0)
 
 
 def _seconds(number: int | None) -> timedelta | None:

@@ -265,7 +265,7 @@ class Drawn:
         """Write the project below `root`, in an order and a spelling that `order` chooses."""
         for path in order.sample(sorted(self.documents), len(self.documents)):
             (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text(_spelled(shuffled(self.documents[path], order), order), encoding="utf-8")
+            (root / path).write_text(spelled(shuffled(self.documents[path], order), order), encoding="utf-8")
         return root
 
 
@@ -295,7 +295,7 @@ def shuffled(value: Any, order: random.Random) -> Any:
     return [shuffled(item, order) for item in value] if isinstance(value, list) else value
 
 
-def _spelled(document: Data, order: random.Random) -> str:
+def spelled(document: Data, order: random.Random) -> str:
     """YAML in block or flow style, or JSON; all of them mean the same."""
     if order.random() < 0.2:
         return json.dumps(document, ensure_ascii=False)  # YAML has no surrogate pairs

@@ -94,6 +94,22 @@ def test_a_later_run_of_the_producer_changes_nothing_and_a_moved_rerun_time_does
     assert world.plan().empty
 
 
+def test_an_earlier_run_that_completes_later_changes_nothing(tmp_path: Path) -> None:
+    """Two runs side by side: the reader has begun with the model that was there first, and keeps it."""
+    world = World(tmp_path, chain(budget=replace(execution(configuration("train")).budget, want=2)))
+    world.apply()
+    first, second = (run["id"] for run in world.server.executions)
+    world.server.clock.sleep(60)
+    world.server.finish(second, outputs=["model"])
+    world.change(chain())  # one is enough now
+    world.apply()
+    world.server.clock.sleep(60)
+    world.server.finish(first, outputs=["model"])
+    world.server.finish(outputs=["model"])
+    assert world.plan().empty
+    assert created(world).count("batch") == 1
+
+
 def test_a_failure_blocks_only_those_that_depend_on_it(tmp_path: Path) -> None:
     other = configuration("other", {"rate": "0.9"})
     want = chain(budget=replace(execution(configuration("train")).budget, retries=0))
