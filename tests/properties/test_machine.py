@@ -436,7 +436,7 @@ def _foreign(core: Core) -> list[dict[str, Any]]:
 
 @pytest.mark.timeout(1800)
 def test_no_sequence_of_edits_faults_and_applies_does_harm() -> None:
-    """Apply then plan is empty; nothing twice, nothing lost, nothing of others touched; any order of files."""
+    """Apply then plan is empty; nothing twice, nothing lost, nothing of others touched."""
     run_state_machine_as_test(
         Specs,
         settings=settings(
