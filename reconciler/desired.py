@@ -18,6 +18,7 @@ from generator.render import template_path
 from generator.spec.environment import Environment, S3Store
 from generator.spec.resolve import (
     Resolved,
+    ResolvedArtifact,
     ResolvedConfiguration,
     ResolvedDataset,
     ResolvedDeployment,
@@ -84,6 +85,35 @@ class DesiredDataset:
 
 
 @dataclass(frozen=True, slots=True)
+class DesiredArtifact:
+    """An artifact that AI Core has already, by its id or its URL; whatever it holds, it is that one."""
+
+    address: str
+    scenario: str
+    name: str
+    kind: str
+    id: str = ""
+    url: str = ""  #: empty where the id says it
+
+    @property
+    def fingerprint(self) -> str:
+        """Artifacts never change: the reference is the content's identity."""
+        return f"artifact/{self.id}" if self.id else self.url
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """What AI Core had before the specs. `id`: of a configuration, or of a deployment that served
+    `configuration`; it stands for the first 12 digits of a fingerprint, `content`. With `observe` nothing is
+    ever created, changed or stopped for it."""
+
+    id: str
+    content: str = ""
+    observe: bool = False
+    configuration: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredOutput:
     """An output artifact of another execution. Which run of it counts is known once one has completed: then
     `bindings.bind` fills in the ids of the run and of its artifact."""
@@ -104,6 +134,11 @@ def output_identity(run: str, output: str) -> str:
     return f"{run}/{output}"
 
 
+Input = DesiredDataset | DesiredArtifact | DesiredOutput
+#: By scenario and name, what an input may be bound to.
+Data = Mapping[tuple[str, str], DesiredDataset | DesiredArtifact]
+
+
 @dataclass(frozen=True, slots=True)
 class DesiredConfiguration:
     address: str
@@ -112,7 +147,13 @@ class DesiredConfiguration:
     name: str  #: as the spec says
     full_name: str  #: `<name>--<fingerprint12>`, as AI Core shows it; empty while it waits for an output
     parameters: Mapping[str, str]
-    inputs: Mapping[str, DesiredDataset | DesiredOutput]  #: by input port
+    inputs: Mapping[str, Input]  #: by input port
+    adopted: Adopted | None = None
+
+    @property
+    def observed(self) -> bool:
+        """Whether it is only looked at."""
+        return self.adopted is not None and self.adopted.observe
 
     @property
     def waits_for(self) -> tuple[str, ...]:
@@ -125,7 +166,8 @@ class DesiredConfiguration:
 class DesiredBest:
     """The best model that some executions have made."""
 
-    candidates: tuple[tuple[str, str], ...]  #: address of an execution, and the output that is its model
+    #: address of an execution, and the output that is its model; "" is its only model, whatever its name
+    candidates: tuple[tuple[str, str], ...]
     of: tuple[str, ...]  #: executions, as the spec names them
     metric: str
     at_least: float | None = None  #: at most, for a metric of which less is better
@@ -140,9 +182,16 @@ class DesiredDeployment:
     name: str
     executable: str
     parameters: Mapping[str, str] = field(default_factory=dict)
-    inputs: Mapping[str, DesiredDataset | DesiredBest] = field(default_factory=dict)  #: by input port
+    #: by input port
+    inputs: Mapping[str, DesiredDataset | DesiredArtifact | DesiredBest] = field(default_factory=dict)
     ttl: str | None = None  #: as the AI API writes it: `10m`, `12h`, `7d`
     suspend: Suspend | None = None
+    adopted: Adopted | None = None
+
+    @property
+    def observed(self) -> bool:
+        """Whether it is only looked at."""
+        return self.adopted is not None and self.adopted.observe
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +216,13 @@ class Desired:
     configurations: tuple[DesiredConfiguration, ...]
     executions: tuple[DesiredExecution, ...]
     deployments: tuple[DesiredDeployment, ...] = ()
+    artifacts: tuple[DesiredArtifact, ...] = ()
 
     @property
     def scenarios(self) -> tuple[str, ...]:
         """Scenario ids that must be read to compare, sorted."""
-        of_templates = {template.scenario for template in self.templates}
-        return tuple(sorted(of_templates | {dataset.scenario for dataset in self.datasets}))
+        parts = (self.templates, self.datasets, self.configurations, self.deployments, self.artifacts)
+        return tuple(sorted({item.scenario for part in parts for item in part}))
 
     def ordered(self) -> Desired:
         """The same with everything in the order of its address."""
@@ -183,6 +233,7 @@ class Desired:
             configurations=_sorted(self.configurations),
             executions=_sorted(self.executions),
             deployments=_sorted(self.deployments),
+            artifacts=_sorted(self.artifacts),
         )
 
     def without(self, executables: Collection[str]) -> Desired:
@@ -214,12 +265,14 @@ def desired(
         )
         for executable in resolved.executables
     }
-    data = {
+    sets = {
         (item.scenario, item.name): _dataset(item, datasets[f"{item.scenario}/{item.name}"])
         for item in resolved.datasets
     }
+    known = {(item.scenario, item.name): _artifact(item) for item in resolved.artifacts}
+    data: Data = {**known, **sets}
     configurations = {
-        (item.scenario, item.name): _configuration(item, templates[item.executable], data)
+        (item.scenario, item.name): _configuration(item, templates.get(item.executable), data)
         for item in resolved.configurations
     }
     gpus = {executable.id for executable in resolved.executables if executable.spec.uses_gpu}
@@ -232,10 +285,11 @@ def desired(
         environment=environment.metadata.name,
         onboarding=_onboarding(environment, repository_url or str(environment.git.url)),
         templates=tuple(templates.values()),
-        datasets=tuple(data.values()),
+        datasets=tuple(sets.values()),
         configurations=tuple(configurations.values()),
         executions=tuple(executions),
         deployments=tuple(_deployment(item, resolved, data) for item in resolved.deployments),
+        artifacts=tuple(known.values()),
     ).ordered()
 
 
@@ -301,32 +355,39 @@ def _dataset(item: ResolvedDataset, manifest: DatasetManifest) -> DesiredDataset
     )
 
 
+def _artifact(item: ResolvedArtifact) -> DesiredArtifact:
+    spec = item.artifact
+    address = f"artifact/{item.scenario}/{item.name}"
+    return DesiredArtifact(address, item.scenario, item.name, spec.kind, spec.id or "", spec.url or "")
+
+
 def _configuration(
-    item: ResolvedConfiguration, template: DesiredTemplate, data: Mapping[tuple[str, str], DesiredDataset]
+    item: ResolvedConfiguration, template: DesiredTemplate | None, data: Data
 ) -> DesiredConfiguration:
-    inputs: dict[str, DesiredDataset | DesiredOutput] = {
-        port: data[item.scenario, name] for port, name in item.inputs.items()
-    }
+    inputs: dict[str, Input] = {port: data[item.scenario, name] for port, name in item.inputs.items()}
     inputs |= {
         port: DesiredOutput(f"execution/{item.scenario}/{source.execution}", source.output)
         for port, source in item.outputs.items()
     }
-    name = full_name(item.name, item.executable, template.document, item.parameters, inputs)
+    name = ""  # while it waits for an output; and of what others made, as long as it is only observed
+    if template is not None and not item.outputs:
+        name = full_name(item.name, item.executable, template.document, item.parameters, inputs)
+    adopt = item.adopt
     return DesiredConfiguration(
         address=f"configuration/{item.scenario}/{item.name}",
         scenario=item.scenario,
         executable=item.executable,
         name=item.name,
-        full_name="" if item.outputs else name,
+        full_name=name,
         parameters=dict(item.parameters),
         inputs=inputs,
+        adopted=Adopted(adopt.id, adopt.content or "", item.observe) if adopt else None,
     )
 
 
-def _deployment(
-    item: ResolvedDeployment, resolved: Resolved, data: Mapping[tuple[str, str], DesiredDataset]
-) -> DesiredDeployment:
-    inputs: dict[str, DesiredDataset | DesiredBest] = {}
+def _deployment(item: ResolvedDeployment, resolved: Resolved, data: Data) -> DesiredDeployment:
+    inputs: dict[str, DesiredDataset | DesiredArtifact | DesiredBest] = {}
+    adopt = item.adopt
     for port, source in item.inputs.items():
         if source.best is not None:
             inputs[port] = _best(source.best, port, item.scenario, resolved)
@@ -341,6 +402,9 @@ def _deployment(
         inputs=inputs,
         ttl=item.ttl,
         suspend=item.suspend,
+        adopted=Adopted(adopt.id, adopt.content or "", item.observe, adopt.configuration or "")
+        if adopt
+        else None,
     )
 
 
@@ -351,7 +415,7 @@ def _best(best: BestOf, port: str, scenario: str, resolved: Resolved) -> Desired
     candidates = tuple(
         (
             f"execution/{scenario}/{run.name}",
-            _model_output(workflows[executables[run.configuration]], port),
+            _model_output(workflows.get(executables[run.configuration]), port),
         )
         for run in resolved.executions
         if run.scenario == scenario and {run.name, run.group} & set(best.of)
@@ -360,8 +424,10 @@ def _best(best: BestOf, port: str, scenario: str, resolved: Resolved) -> Desired
     return DesiredBest(tuple(sorted(candidates)), best.of, best.metric, limit)
 
 
-def _model_output(workflow: Workflow, port: str) -> str:
-    """The only model that the workflow writes, else the output of the port's name."""
+def _model_output(workflow: Workflow | None, port: str) -> str:
+    """The only model that the workflow writes, else the output of the port's name; "" for an unknown one."""
+    if workflow is None:
+        return ""
     models = [name for name, output in workflow.outputs.items() if output.kind == "model"]
     return models[0] if len(models) == 1 else port
 
@@ -371,7 +437,7 @@ def full_name(
     executable: str,
     template: Mapping[str, Any],
     parameters: Mapping[str, str],
-    inputs: Mapping[str, DesiredDataset | DesiredOutput],
+    inputs: Mapping[str, Input],
 ) -> str:
     """The name in AI Core of the configuration that runs exactly this."""
     fingerprint = configuration_fingerprint(

@@ -15,10 +15,13 @@ from generator.fingerprint import template_fingerprint
 from reconciler.desired import (
     FINGERPRINT_LABEL,
     SHORT,
+    DesiredArtifact,
     DesiredConfiguration,
-    DesiredOutput,
+    DesiredDataset,
+    Input,
     output_identity,
 )
+from reconciler.find import adopted_configuration, known_artifact
 from reconciler.live import Artifact, Configuration, Live
 from reconciler.plan_model import FieldChange
 
@@ -42,6 +45,8 @@ def predecessor(wanted: DesiredConfiguration, live: Live) -> Configuration | Non
         for c in group
         if (c.scenario, c.executable, own_name(c)) == (wanted.scenario, wanted.executable, wanted.name)
     ]
+    if adopted := adopted_configuration(wanted, live):
+        earlier.append(adopted)
     return max(earlier, key=lambda c: (c.created_at, c.id), default=None)
 
 
@@ -50,12 +55,12 @@ def differences(
 ) -> tuple[FieldChange, ...]:
     """Every field in which `wanted` differs: parameters, inputs, the template where Git still has it."""
     before = {port: content_of(live.artifacts_by_id.get(id_), id_) for port, id_ in old.inputs.items()}
-    after = {
-        port: item.fingerprint if isinstance(item, DesiredOutput) else item.fingerprint[:SHORT]
-        for port, item in wanted.inputs.items()
-    }
+    after = {port: _content_wanted(item, live) for port, item in wanted.inputs.items()}
+    parameters = wanted.parameters
+    if wanted.adopted and old.id == wanted.adopted.id:
+        parameters = _in_words_of(old.parameters, parameters)
     changes = [
-        *_mapping("parameters", old.parameters, wanted.parameters),
+        *_mapping("parameters", old.parameters, parameters),
         *_mapping("inputs", before, after),
     ]
     past = live.past_templates.get(old.name)
@@ -72,6 +77,32 @@ def content_of(artifact: Artifact | None, artifact_id: str) -> str:
         return output_identity(artifact.execution, artifact.name)
     fingerprint = artifact.labels.get(FINGERPRINT_LABEL)
     return fingerprint[:SHORT] if fingerprint else artifact.url
+
+
+def _content_wanted(item: Input, live: Live) -> str:
+    if isinstance(item, DesiredArtifact):
+        return content_of(known_artifact(item, live.artifacts), item.id or item.url)
+    return item.fingerprint[:SHORT] if isinstance(item, DesiredDataset) else item.fingerprint
+
+
+def _in_words_of(theirs: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, str]:
+    """Our parameters as somebody else wrote them: what they left to its default is left out, and an equal
+    value (`1e-3`, `0.001`) is no change."""
+    return {
+        key: theirs[key] if same_value(theirs[key], value) else value
+        for key, value in ours.items()
+        if key in theirs
+    }
+
+
+def same_value(one: str, other: str) -> bool:
+    """Whether two texts are one value to a trainer: numbers by their size, truth values in any case."""
+    if one.casefold() == other.casefold():
+        return one == other or one.casefold() in {"true", "false"}
+    try:
+        return float(one) == float(other)
+    except ValueError:
+        return False
 
 
 def _effective(template: Mapping[str, Any]) -> Any:

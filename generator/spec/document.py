@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, StrictBool, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from generator.spec.adopt import AdoptedConfiguration, KnownArtifact, check_observe
 from generator.spec.executable import Executable
 from generator.spec.model import ArtifactKind, SpecModel
 from generator.spec.runs import Deployment, Execution
@@ -102,7 +103,8 @@ class Configuration(SpecModel):
     executable: ExecutableId
     """Executable of this scenario."""
     inputs: Mapping[str, ConfigurationInput] = Field(default_factory=dict)
-    """Input artifact of the workflow -> dataset of this scenario, or `{from: <execution>.<output>}`."""
+    """Input artifact of the workflow -> dataset or artifact of this scenario, or
+    `{from: <execution>.<output>}`."""
     parameters: Mapping[str, ParameterValue] = Field(default_factory=dict)
     """Parameters of the workflow; what is absent takes the catalogue's default."""
     matrix: Mapping[str, Annotated[tuple[ParameterValue, ...], Field(min_length=1)]] = Field(
@@ -113,6 +115,19 @@ class Configuration(SpecModel):
         default=(), alias="list"
     )
     """One configuration for every entry, its values laid over `parameters`."""
+    adopt: AdoptedConfiguration | None = None
+    """The configuration that AI Core has of this already, made by somebody else."""
+    observe: StrictBool = False
+    """Only look at what is adopted: start, create and stop nothing. Its executable may be anybody's."""
+
+    @model_validator(mode="after")
+    def _adopts_one(self) -> Configuration:
+        check_observe(self.adopt, self.observe)
+        if self.adopt is not None and (self.matrix or self.entries):
+            raise PydanticCustomError(
+                "adopt_family", "`adopt` names one configuration; remove `matrix` and `list`"
+            )
+        return self
 
 
 class Scenario(SpecModel):
@@ -128,6 +143,8 @@ class Scenario(SpecModel):
     """Templates; the key is the executable id, unique in the whole tenant."""
     datasets: Mapping[ObjectName, Dataset] = Field(default_factory=dict)
     """Data; the key is how configurations refer to it."""
+    artifacts: Mapping[ObjectName, KnownArtifact] = Field(default_factory=dict)
+    """Artifacts that AI Core has already; configurations and deployments refer to them as to datasets."""
     configurations: Mapping[ObjectName, Configuration] = Field(default_factory=dict)
     """Inputs and parameters of runs."""
     executions: Mapping[ObjectName, Execution] = Field(default_factory=dict)

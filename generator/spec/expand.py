@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from generator.spec.document import Configuration
 from generator.spec.findings import Findings
 from generator.spec.parameters import Parameter, UnfitValueError, canonical, ratio
 from generator.spec.reader import Path
+from generator.spec.scalars import spelled
 from generator.suggest import did_you_mean
 
 MAX_CHILDREN = 1000
@@ -120,6 +122,16 @@ def _checked(
         key: checked_value(parameters, key, value, (*where, key), findings) for key, value in values.items()
     }
     return {key: text for key, text in checked.items() if text is not None}
+
+
+def as_written(values: Mapping[str, object]) -> dict[str, str]:
+    """Parameters of a workflow that nobody here knows, as text: lists as JSON, truth values as `True`."""
+    return {key: _plain_text(value) for key, value in sorted(values.items())}
+
+
+def _plain_text(value: object) -> str:
+    text = spelled(value)
+    return json.dumps(list(text)) if isinstance(text, list | tuple) else str(text)
 
 
 def checked_value(

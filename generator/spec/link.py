@@ -10,9 +10,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from generator.catalog import Workflow
+from generator.spec.adopt import KnownArtifact
 from generator.spec.dependencies import check_dependencies, execution_children
-from generator.spec.document import Configuration, OutputOf, Scenario
-from generator.spec.expand import Child, checked_value, expand
+from generator.spec.document import Configuration, Dataset, OutputOf, Scenario
+from generator.spec.expand import Child, as_written, checked_value, expand
 from generator.spec.findings import Findings
 from generator.spec.reader import Path
 from generator.spec.runs import Deployment, DeploymentInput, Execution
@@ -55,9 +56,14 @@ class Linker:
         self.catalog = catalog
         self.broken = broken
         self.members: dict[str, list[Child]] = {}
+        self._data: Mapping[str, Dataset | KnownArtifact] = {**scenario.artifacts, **scenario.datasets}
 
     def run(self) -> None:
         """Note every finding; afterwards `members` holds the children of every configuration."""
+        for name in self.scenario.artifacts:
+            if name in self.scenario.datasets:
+                message = "a dataset has this name too; inputs could not tell them apart"
+                self.findings.add(("artifacts", name), "duplicate-name", message, key=True)
         for name in self.scenario.executables:
             self._executable(name)
         for name, configuration in self.scenario.configurations.items():
@@ -103,17 +109,21 @@ class Linker:
 
     def _configuration(self, name: str, configuration: Configuration) -> None:
         where: Path = ("configurations", name)
-        self._declared(
-            "executables",
-            self.scenario.executables,
-            configuration.executable,
-            (*where, "executable"),
-            "executable",
-        )
+        foreign = configuration.observe and configuration.executable not in self.scenario.executables
+        if not foreign:
+            self._declared(
+                "executables",
+                self.scenario.executables,
+                configuration.executable,
+                (*where, "executable"),
+                "executable",
+            )
         for port, dataset in configuration.inputs.items():
             if isinstance(dataset, str):
                 here = (*where, "inputs", port)
-                self._declared("datasets", self.scenario.datasets, dataset, here, "dataset")
+                self._declared("datasets", self._data, dataset, here, "dataset")
+        if foreign:  # nobody here knows its workflow: its values are taken as they are written
+            self.members[name] = [Child(name, as_written(configuration.parameters), where)]
         workflow = self.workflow_of(configuration.executable)
         if workflow:
             self._inputs(configuration, workflow, where)
@@ -126,7 +136,7 @@ class Linker:
                 self._kind(dataset, port, workflow, (*where, "inputs", port))
 
     def _kind(self, dataset: str, port: str, workflow: Workflow, where: Path) -> None:
-        declared = self.scenario.datasets.get(dataset)
+        declared = self._data.get(dataset)
         wanted = workflow.inputs[port].kind if port in workflow.inputs else None
         if declared and wanted and declared.kind != wanted:
             message = f"the workflow reads a {wanted} here, and `{dataset}` is a {declared.kind}"
@@ -157,7 +167,10 @@ class Linker:
     def _deployment(self, name: str, deployment: Deployment) -> None:
         where: Path = ("deployments", name)
         here = (*where, "executable")
-        self._declared("executables", self.scenario.executables, deployment.executable, here, "executable")
+        if not deployment.observe:
+            self._declared(
+                "executables", self.scenario.executables, deployment.executable, here, "executable"
+            )
         workflow = self.workflow_of(deployment.executable)
         if workflow and workflow.kind != "serving":
             serving = sorted(item.name for item in (self.catalog or {}).values() if item.kind == "serving")
@@ -174,10 +187,7 @@ class Linker:
         """Where the model of a deployment comes from."""
         if source.dataset is not None:
             here = (*where, "dataset")
-            if (
-                self._declared("datasets", self.scenario.datasets, source.dataset, here, "dataset")
-                and workflow
-            ):
+            if self._declared("datasets", self._data, source.dataset, here, "dataset") and workflow:
                 self._kind(source.dataset, port, workflow, here)
         if source.best is None:
             return

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from generator.catalog import Workflow
 from generator.errors import Diagnostic, InputError
+from generator.spec.adopt import AdoptedConfiguration, AdoptedDeployment, KnownArtifact
 from generator.spec.dependencies import depended_on, execution_children, split_output
 from generator.spec.document import Dataset, OutputOf, Scenario
 from generator.spec.environment import BaseImages, Environment
 from generator.spec.executable import Executable
+from generator.spec.expand import as_written
 from generator.spec.findings import Findings
 from generator.spec.link import Linker
 from generator.spec.overlay import overlay, unknown_scenarios, unplaced_images
@@ -64,6 +66,15 @@ class ResolvedDataset:
 
 
 @dataclass(frozen=True)
+class ResolvedArtifact:
+    """An artifact of a scenario (by scenario id) that AI Core has already."""
+
+    scenario: str
+    name: str
+    artifact: KnownArtifact
+
+
+@dataclass(frozen=True)
 class OutputReference:
     """An output artifact of a resolved execution of the same scenario."""
 
@@ -74,7 +85,8 @@ class OutputReference:
 @dataclass(frozen=True)
 class ResolvedConfiguration:
     """A configuration, or a child of one: all parameters as canonical strings, inputs as port -> dataset
-    name, and `outputs` as port -> output of another execution."""
+    or artifact name, and `outputs` as port -> output of another execution. With `observe` its executable may be
+    none of the resolved ones; its parameters are as written then."""
 
     scenario: str
     name: str
@@ -82,6 +94,8 @@ class ResolvedConfiguration:
     parameters: Mapping[str, str]
     inputs: Mapping[str, str]
     outputs: Mapping[str, OutputReference] = field(default_factory=dict)
+    adopt: AdoptedConfiguration | None = None
+    observe: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,6 +133,8 @@ class ResolvedDeployment:
     inputs: Mapping[str, DeploymentInput]
     ttl: str | None
     suspend: Suspend | None
+    adopt: AdoptedDeployment | None = None
+    observe: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,6 +148,7 @@ class Resolved:
     configurations: tuple[ResolvedConfiguration, ...]
     executions: tuple[ResolvedExecution, ...]
     deployments: tuple[ResolvedDeployment, ...] = ()
+    artifacts: tuple[ResolvedArtifact, ...] = ()
 
 
 def resolve(project: Project, environment: str, catalog: Mapping[str, Workflow]) -> Resolved:
@@ -167,6 +184,11 @@ def resolve(project: Project, environment: str, catalog: Mapping[str, Workflow])
         configurations=tuple(item for linker in ordered for item in _configurations(linker)),
         executions=tuple(item for linker in ordered for item in _executions(linker)),
         deployments=tuple(item for linker in ordered for item in _deployments(linker)),
+        artifacts=tuple(
+            ResolvedArtifact(linker.scenario.metadata.name, name, item)
+            for linker in ordered
+            for name, item in sorted(linker.scenario.artifacts.items())
+        ),
     )
 
 
@@ -256,7 +278,14 @@ def _configurations(linker: Linker) -> list[ResolvedConfiguration]:
             parameters = dict(sorted(child.values.items()))
             result.append(
                 ResolvedConfiguration(
-                    linker.scenario.metadata.name, child.address, spec.executable, parameters, inputs, outputs
+                    linker.scenario.metadata.name,
+                    child.address,
+                    spec.executable,
+                    parameters,
+                    inputs,
+                    outputs,
+                    spec.adopt,
+                    spec.observe,
                 )
             )
     return sorted(result, key=lambda item: item.name)
@@ -291,11 +320,12 @@ def _deployments(linker: Linker) -> list[ResolvedDeployment]:
     result = []
     for name, spec in sorted(linker.scenario.deployments.items()):
         workflow = linker.workflow_of(spec.executable)
-        declared = workflow.parameters if workflow else {}
-        values = {
-            key: canonical(parameter, spec.parameters.get(key, parameter.default))
-            for key, parameter in sorted(declared.items())
-        }
+        values = as_written(spec.parameters)
+        if workflow:
+            values = {
+                key: canonical(parameter, spec.parameters.get(key, parameter.default))
+                for key, parameter in sorted(workflow.parameters.items())
+            }
         result.append(
             ResolvedDeployment(
                 scenario=linker.scenario.metadata.name,
@@ -305,6 +335,8 @@ def _deployments(linker: Linker) -> list[ResolvedDeployment]:
                 inputs=dict(sorted(spec.inputs.items())),
                 ttl=spec.ttl,
                 suspend=spec.suspend,
+                adopt=spec.adopt,
+                observe=spec.observe,
             )
         )
     return result

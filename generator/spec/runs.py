@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
+from generator.spec.adopt import AdoptedDeployment, check_observe
 from generator.spec.model import SpecModel
 from generator.spec.types import (
     Duration,
@@ -71,7 +72,7 @@ class DeploymentInput(SpecModel):
     best: BestOf | None = None
     """Take the best model of these executions."""
     dataset: ObjectName | None = None
-    """Take this dataset (of kind model)."""
+    """Take this dataset or artifact (of kind model)."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> DeploymentInput:
@@ -93,3 +94,12 @@ class Deployment(SpecModel):
     """AI Core removes the server after this time: `10m`, `12h`, `7d`; absent: never."""
     suspend: Suspend | None = None
     """Change nothing for now; a server that runs goes on."""
+    adopt: AdoptedDeployment | None = None
+    """The server that AI Core has of this already, started by somebody else."""
+    observe: StrictBool = False
+    """Only look at it: start and change nothing. Its executable may be anybody's."""
+
+    @model_validator(mode="after")
+    def _adopts_one(self) -> Deployment:
+        check_observe(self.adopt, self.observe)
+        return self

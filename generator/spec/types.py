@@ -131,6 +131,11 @@ ExecutionOutput = _name(
     "`<execution>.<output artifact>`, such as `train.trainedmodel`",
 )
 TimeToLive = _name(r"[1-9][0-9]{0,5}[mhd]", "a time such as `10m`, `12h` or `7d` (AI Core's ttl)")
+ObjectId = _name(r"[\w.-]{4,64}", "an id of AI Core: 4 to 64 letters, digits, dots, hyphens and underscores")
+ContentDigits = _name(r"[0-9a-f]{12}", "the first 12 hexadecimal digits of a fingerprint")
+ArtifactUrl = _name(
+    r"(?=.{1,1024}$)[a-z0-9-]+://\S+", "the URL of an artifact, such as `ai://default/meters/digits`"
+)
 Sha256 = _name(r"[0-9a-f]{64}", "64 hexadecimal digits, in lower case")
 ResourceGroup = _name(
     r"[a-zA-Z0-9][a-zA-Z0-9.-]{1,251}[a-zA-Z0-9]",
