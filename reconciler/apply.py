@@ -35,7 +35,7 @@ from reconciler.errors import (
     TransientError,
 )
 from reconciler.events import Emitter, EventKind
-from reconciler.find import find_artifacts, find_configurations
+from reconciler.find import find_artifacts, find_configurations, known_artifact
 from reconciler.live import Live
 from reconciler.objectstore import ObjectStore
 from reconciler.onboard import Onboarder
@@ -124,6 +124,9 @@ class _Apply:
         artifacts = {d.address: find_artifacts(d, self.live.artifacts) for d in self.desired.datasets}
         configurations = {c.address: find_configurations(c, self.live) for c in self.desired.configurations}
         self.artifacts = {address: found[0].id for address, found in artifacts.items() if found}
+        for known in self.desired.artifacts:
+            if artifact := known_artifact(known, self.live.artifacts):
+                self.artifacts[known.address] = artifact.id
         self.configurations = {address: found[0].id for address, found in configurations.items() if found}
         self.known_runs = {run.id for run in self.live.executions}
 

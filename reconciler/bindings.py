@@ -44,6 +44,12 @@ def written(run: Execution, output: str, live: Live) -> Artifact | None:
     return next((a for a in live.outputs_by_execution.get(run.id, ()) if a.name == output), None)
 
 
+def only_model(run: Execution, live: Live) -> Artifact | None:
+    """The model that a run has written, where it is the only one."""
+    models = [a for a in live.outputs_by_execution.get(run.id, ()) if a.kind == "model"]
+    return models[0] if len(models) == 1 else None
+
+
 class _Binder:
     def __init__(self, desired: Desired, live: Live) -> None:
         self._live = live

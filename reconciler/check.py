@@ -49,7 +49,9 @@ def checks(
     workflows = {executable.id: executable.workflow for executable in resolved.executables}
     found: dict[str, Check] = {}
     for configuration in resolved.configurations:
-        workflow = workflows[configuration.executable]
+        workflow = workflows.get(configuration.executable)
+        if workflow is None or configuration.observe:
+            continue
         command = workflow.check
         for port, name in configuration.inputs.items():
             dataset = f"{configuration.scenario}/{name}"

@@ -41,7 +41,7 @@ def plan_deployments(desired: Desired, live: Live, held: Collection[str] = ()) -
         ),
         configurations=tuple(change for p in found for change in _configuration(p, desired, live)),
         deployments=tuple(_change(p) for p in found if p.step in _ACTIONS),
-        warnings=tuple(_stuck(p) for p in found if p.stuck),
+        warnings=tuple(_stuck(p) for p in found if p.stuck and not p.wanted.observed),
         errors=tuple(_several(p) for p in found if len(p.servers) > 1),
         unhealthy=tuple(problem for p in found for problem in _unhealthy(p)),
     )
@@ -100,6 +100,8 @@ def _unhealthy(promotion: Promotion) -> Iterator[Problem]:
     server = promotion.server
     if server is None or promotion.suspended or promotion.step is not Step.NOTHING:
         return
+    if promotion.wanted.observed:
+        return
     verdict = deployment_health(server)
     if verdict.health is Health.DEGRADED:
         yield Problem(
@@ -113,9 +115,10 @@ def _unhealthy(promotion: Promotion) -> Iterator[Problem]:
 def unwanted(desired: Desired, live: Live) -> Iterator[Problem]:
     """Servers of ours that no spec asks for: nothing stops them, and they cost money."""
     wanted = {(d.scenario, d.executable, d.name) for d in desired.deployments}
+    adopted = {d.adopted.id for d in desired.deployments if d.adopted}
     for server in sorted(live.deployments, key=lambda d: (d.scenario, d.id)):
         configuration = live.configurations_by_id.get(server.configuration)
-        name = own_name(configuration) if configuration else None
+        name = own_name(configuration) if configuration and server.id not in adopted else None
         if name is None or server.ended or (server.scenario, server.executable, name) in wanted:
             continue
         yield Problem(

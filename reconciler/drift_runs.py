@@ -23,9 +23,13 @@ def run_findings(desired: Desired, live: Live, past: Intents) -> Iterator[Findin
     for wanted in desired.executions:
         now[wanted.configuration.address].append(_intent(wanted.budget))
     for wanted in desired.executions:
+        if wanted.configuration.observed:
+            continue  # whoever made it may run it and stop it
         address = wanted.configuration.address
         yield from _stopped(wanted, live, (*now[address], *past.get(address, ())))
     for one in desired.configurations:
+        if one.observed:
+            continue
         for run in _strays(one, live, now[one.address], past.get(one.address, ())):
             yield _stray(one, run)
     yield from _deleted(desired, live)
@@ -143,6 +147,8 @@ def _deleted(desired: Desired, live: Live) -> Iterator[Finding]:
 def server_findings(desired: Desired, live: Live) -> Iterator[Finding]:
     """Model servers: corespec stops and deletes none, and starts one for each deployment."""
     for wanted in desired.deployments:
+        if wanted.observed:
+            continue
         servers = own_servers(wanted, live)
         living = [server for server in servers if not server.ended and server.status != "DEAD"]
         for server in living[1:]:

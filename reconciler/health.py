@@ -57,6 +57,7 @@ class Reason(StrEnum):
     WAITING_FOR_RERUN = "WaitingForRerunTime"
     WAITING_FOR_DEPENDENCY = "WaitingForDependency"
     SUSPENDED = "Suspended"
+    OBSERVED = "Observed"
     SYNC_FAILED = "SyncFailed"
     SYNCING = "Syncing"
     ABSENT = "Absent"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from generator.spec.operations import Policy
+from reconciler.adoption import adopted_problems, why_not_adopted
 from reconciler.bindings import bind
 from reconciler.deployments import plan_deployments, unwanted
 from reconciler.desired import (
@@ -49,10 +50,13 @@ def plan(desired: Desired, live: Live, policy: Policy, held: Collection[str] = (
     desired = everything.without(held)
     configurations = {wanted.address: find_configurations(wanted, live) for wanted in desired.configurations}
     serving = plan_deployments(everything, live, held)
+    foreign = adopted_problems(everything, live)
     conflicts = [_conflict(wanted, live) for wanted in (*desired.configurations, *serving.wanted)]
     runs = plan_runs(desired, live, configurations, policy)
     changed = {
-        c.executable for c in desired.configurations if not configurations[c.address] and not c.waits_for
+        c.executable
+        for c in desired.configurations
+        if not configurations[c.address] and not c.waits_for and not c.observed
     }
     stages = (
         Stage(StageName.ONBOARD, tuple(_onboarding(desired, live))),
@@ -72,9 +76,17 @@ def plan(desired: Desired, live: Live, policy: Policy, held: Collection[str] = (
         environment=desired.environment,
         stages=tuple(stage for stage in stages if stage.changes),
         retired=tuple(_retired(everything, live, serving.names)),
-        warnings=tuple(sorted([*serving.warnings, *unwanted(everything, live)])),
+        warnings=tuple(sorted([*serving.warnings, *unwanted(everything, live), *foreign.warnings])),
         errors=tuple(
-            sorted([*_foreign(desired, live), *(c for c in conflicts if c), *runs.errors, *serving.errors])
+            sorted(
+                [
+                    *_foreign(desired, live),
+                    *(c for c in conflicts if c),
+                    *runs.errors,
+                    *serving.errors,
+                    *foreign.errors,
+                ]
+            )
         ),
         unhealthy=(*runs.unhealthy, *serving.unhealthy),
         expected=expectation(_started(runs.launches), live.executions),
@@ -216,7 +228,7 @@ def _configurations(
 ) -> Iterator[Change]:
     templates = {template.executable: template.document for template in desired.templates}
     for wanted in desired.configurations:
-        if found[wanted.address] or wanted.waits_for:
+        if found[wanted.address] or wanted.waits_for or wanted.observed:
             continue
         old = predecessor(wanted, live)
         fields = differences(old, wanted, templates[wanted.executable], live) if old else ()
@@ -224,16 +236,18 @@ def _configurations(
             wanted.address,
             Action.CREATE,
             Category.RETRAIN,
-            _why_new(old, fields),
+            _why_new(wanted, old, fields),
             wanted.full_name,
             fields,
             subject=wanted,
         )
 
 
-def _why_new(old: Configuration | None, fields: tuple[FieldChange, ...]) -> str:
+def _why_new(wanted: DesiredConfiguration, old: Configuration | None, fields: tuple[FieldChange, ...]) -> str:
     if old is None:
         return "no configuration of this name and content exists"
+    if not fields and wanted.adopted and wanted.adopted.id == old.id:
+        return why_not_adopted(wanted, old)
     if not fields:
         return f"the template differs from the one of {old.name}"
     return f"differs from {old.name}"

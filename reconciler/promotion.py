@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from reconciler.bindings import completed_runs, written
+from reconciler.bindings import completed_runs, only_model, written
 from reconciler.desired import (
+    Adopted,
     Desired,
     DesiredBest,
     DesiredConfiguration,
-    DesiredDataset,
     DesiredDeployment,
     DesiredOutput,
+    Input,
     full_name,
 )
 from reconciler.explain import own_name
@@ -121,11 +122,11 @@ def candidates(best: DesiredBest, desired: Desired, live: Live) -> tuple[Model, 
     """The models of the completed runs that count."""
     executions = {wanted.address: wanted for wanted in desired.executions}
     return tuple(
-        _model(run.id, run.created_at, output, artifact.id, best.metric, live)
+        _model(run.id, run.created_at, artifact.name, artifact.id, best.metric, live)
         for address, output in best.candidates
         if address in executions
         for run in completed_runs(executions[address], live)
-        if (artifact := written(run, output, live))
+        if (artifact := written(run, output, live) if output else only_model(run, live))
     )
 
 
@@ -223,13 +224,18 @@ def _why_none(best: DesiredBest, models: tuple[Model, ...], measured: list[Model
 
 
 def own_servers(wanted: DesiredDeployment, live: Live) -> tuple[Deployment, ...]:
-    """Deployments that serve a configuration of this deployment's name; anybody else's are left alone."""
+    """Deployments that serve a configuration of this deployment's name, and the adopted one; anybody else's
+    are left alone. One that is only observed has that one server.
+    """
+    adopted = wanted.adopted.id if wanted.adopted else ""
+    if wanted.observed:
+        return tuple(server for server in live.deployments if server.id == adopted)
     found = [
         server
         for server in live.deployments
         if (server.scenario, server.executable) == (wanted.scenario, wanted.executable)
         and (configuration := live.configurations_by_id.get(server.configuration))
-        and own_name(configuration) == wanted.name
+        and (own_name(configuration) == wanted.name or server.id == adopted)
     ]
     return tuple(sorted(found, key=lambda server: (server.created_at, server.id)))
 
@@ -254,7 +260,7 @@ def _promotion(wanted: DesiredDeployment, desired: Desired, live: Live) -> Promo
         for port, best in wanted.inputs.items()
         if isinstance(best, DesiredBest)
     }
-    configuration = _configuration(wanted, choices, desired)
+    configuration = _configuration(wanted, choices, desired, server)
     step, reason = _step(wanted, server, configuration, live)
     said = "; ".join(choice.reason for choice in choices.values())
     suspended = _suspended(wanted, live.observed_at)
@@ -262,7 +268,7 @@ def _promotion(wanted: DesiredDeployment, desired: Desired, live: Live) -> Promo
         wanted,
         servers,
         configuration,
-        Step.NOTHING if suspended else step,
+        Step.NOTHING if suspended or wanted.observed else step,
         "; ".join(part for part in (reason, said) if part),
         tuple(choices.values()),
         suspended,
@@ -277,11 +283,11 @@ def _suspended(wanted: DesiredDeployment, now: datetime) -> str:
 
 
 def _configuration(
-    wanted: DesiredDeployment, choices: Mapping[str, Choice], desired: Desired
+    wanted: DesiredDeployment, choices: Mapping[str, Choice], desired: Desired, server: Deployment | None
 ) -> DesiredConfiguration | None:
-    inputs: dict[str, DesiredDataset | DesiredOutput] = {}
+    inputs: dict[str, Input] = {}
     for port, source in wanted.inputs.items():
-        if isinstance(source, DesiredDataset):
+        if not isinstance(source, DesiredBest):
             inputs[port] = source
             continue
         model = choices[port].model
@@ -299,7 +305,16 @@ def _configuration(
         full_name=full_name(wanted.name, wanted.executable, template, wanted.parameters, inputs),
         parameters=wanted.parameters,
         inputs=inputs,
+        adopted=_adopted(wanted, server),
     )
+
+
+def _adopted(wanted: DesiredDeployment, server: Deployment | None) -> Adopted | None:
+    """What the adopted server served when it was adopted."""
+    adopted = wanted.adopted
+    if adopted is None or server is None or server.id != adopted.id:
+        return None
+    return Adopted(adopted.configuration, adopted.content)
 
 
 def _step(
@@ -348,11 +363,14 @@ def promotion_health(promotion: Promotion) -> Verdict:
         verdict.message,
         *(choice.aside for choice in promotion.choices),
         f"suspended: {promotion.suspended}" if promotion.suspended else "",
+        "only observed" if promotion.wanted.observed else "",
     ]
     return Verdict(verdict.health, verdict.reason, "; ".join(part for part in said if part))
 
 
 def _without_a_server(promotion: Promotion) -> Verdict:
+    if promotion.wanted.observed:
+        return Verdict(Health.MISSING, Reason.ABSENT, "only observed, and AI Core has it no more")
     if promotion.suspended:
         return Verdict(Health.SUSPENDED, Reason.SUSPENDED, promotion.suspended)
     reason = Reason.NOT_STARTED if promotion.configuration else Reason.NO_MODEL

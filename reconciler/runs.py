@@ -66,6 +66,8 @@ def _configurations(wanted: DesiredExecution, live: Live, found: Found | None) -
 
 def _own_state(wanted: DesiredExecution, configurations: tuple[Configuration, ...], live: Live) -> RunState:
     state = runs(wanted.budget, executions_of(configurations, live), live.observed_at)
+    if wanted.configuration.observed:
+        return _only_seen(state)
     suspend = wanted.suspend
     over = suspend is None or (suspend.until is not None and suspend.until <= live.observed_at)
     if suspend is None or over or not state.launches:
@@ -73,6 +75,15 @@ def _own_state(wanted: DesiredExecution, configurations: tuple[Configuration, ..
     until = f" until {suspend.until.isoformat()}" if suspend.until else ""
     verdict = Verdict(Health.SUSPENDED, Reason.SUSPENDED, f"{suspend.reason}{until}")
     return replace(state, verdict=verdict, launches=0, not_before=None)
+
+
+def _only_seen(state: RunState) -> RunState:
+    """Of runs that somebody else started: nothing is launched, nothing stopped."""
+    seen = replace(state, launches=0, not_before=None, overdue=())
+    if not state.launches:
+        return seen
+    why = f": {state.verdict.message}" if state.verdict.message else ""
+    return replace(seen, verdict=Verdict(Health.SUSPENDED, Reason.OBSERVED, f"only observed{why}"))
 
 
 def _has_completed(wanted: DesiredExecution, state: RunState, live: Live) -> bool:
@@ -130,6 +141,7 @@ def plan_runs(desired: Desired, live: Live, configurations: Found, policy: Polic
         Problem(wanted.address, state.verdict.reason.value, state.verdict.message, _STALLED_REMEDY)
         for wanted in desired.executions
         if (state := states[wanted.address]).verdict.health is Health.DEGRADED
+        and not wanted.configuration.observed
     )
     return Runs(stops, launches, tuple(errors), unhealthy)
 

@@ -200,11 +200,17 @@ class Session:
         Raises InputRejectedError listing what there is.
         """
         runs = self.executions()
+        adopted = {one.adopted.id: one.name for one in self.bench().desired.configurations if one.adopted}
         wanted = name.removeprefix("execution/").rpartition("/")[2]
+
+        def called(run: Execution) -> str:
+            plain = run.configuration_name.rpartition("--")[0] or run.configuration_name
+            return adopted.get(run.configuration, plain)
+
         for run in runs:
-            if wanted in {run.id, run.configuration_name, run.configuration_name.rpartition("--")[0]}:
+            if wanted in {run.id, run.configuration_name, called(run)}:
                 return run
-        known = ", ".join(dict.fromkeys(run.configuration_name.rpartition("--")[0] for run in runs)) or "none"
+        known = ", ".join(dict.fromkeys(map(called, runs))) or "none"
         raise InputRejectedError(f"There is no execution {name!r}.", remedy=f"Known by name: {known}.")
 
     def logs(self, execution: str, *, follow: bool = False) -> Iterator[LogLine]:
@@ -462,6 +468,7 @@ def _active(view: View, outcome: Outcome) -> dict[str, str]:
     found = {
         run.id: wanted.address
         for wanted in bind(view.bench.desired, view.live).executions
+        if not wanted.configuration.observed
         for run in executions_of(find_configurations(wanted.configuration, view.live), view.live)
         if run.active
     }

@@ -10,9 +10,9 @@ from typing import Any
 from reconciler.bindings import bind
 from reconciler.desired import Desired, DesiredConfiguration, DesiredExecution
 from reconciler.figures import split_of
-from reconciler.find import find_artifacts, find_configurations
+from reconciler.find import find_artifacts, find_configurations, known_artifact
 from reconciler.health import Health, Reason, RunState, Sync, Verdict, application, worst
-from reconciler.live import Live, Metric, Metrics
+from reconciler.live import Configuration, Live, Metric, Metrics
 from reconciler.plan import find_application
 from reconciler.plan_model import FORMAT_VERSION
 from reconciler.promotion import Promotion, Step, promotion_health, promotions
@@ -90,6 +90,7 @@ def status(desired: Desired, live: Live, metrics: Mapping[str, Metrics]) -> Stat
         _application(desired, live),
         *_templates(desired, live),
         *_datasets(desired, live),
+        *_artifacts(desired, live),
         *_configurations(desired, live),
         *(_execution(wanted, states[wanted.address], metrics) for wanted in desired.executions),
         *(_deployment(promotion) for promotion in promotions(desired, live)),
@@ -154,17 +155,38 @@ def _datasets(desired: Desired, live: Live) -> Iterable[StatusRow]:
             yield _row(dataset.address, Sync.OUT_OF_SYNC, Verdict(Health.MISSING, Reason.ABSENT, missing))
 
 
+def _artifacts(desired: Desired, live: Live) -> Iterable[StatusRow]:
+    for wanted in desired.artifacts:
+        found = known_artifact(wanted, live.artifacts)
+        if found:
+            verdict = Verdict(Health.HEALTHY, Reason.READY, found.url)
+            yield _row(wanted.address, Sync.SYNCED, verdict, found.created_at)
+        else:
+            missing = Verdict(Health.MISSING, Reason.ABSENT, wanted.id or wanted.url)
+            yield _row(wanted.address, Sync.OUT_OF_SYNC, missing)
+
+
 def _configurations(desired: Desired, live: Live) -> Iterable[StatusRow]:
     for wanted in desired.configurations:
         found = find_configurations(wanted, live)
         if found:
-            verdict = Verdict(Health.HEALTHY, Reason.READY, wanted.full_name)
+            verdict = _present(wanted, found[0])
             yield _row(wanted.address, Sync.SYNCED, verdict, found[0].created_at)
         else:
             yield _row(wanted.address, Sync.OUT_OF_SYNC, _absent(wanted))
 
 
+def _present(wanted: DesiredConfiguration, found: Configuration) -> Verdict:
+    if wanted.adopted is None or found.id != wanted.adopted.id:
+        return Verdict(Health.HEALTHY, Reason.READY, wanted.full_name)
+    if wanted.observed:
+        return Verdict(Health.HEALTHY, Reason.OBSERVED, f"{found.name} ({found.id}), only observed")
+    return Verdict(Health.HEALTHY, Reason.READY, f"{found.name} ({found.id}), adopted")
+
+
 def _absent(wanted: DesiredConfiguration) -> Verdict:
+    if wanted.observed and wanted.adopted:
+        return Verdict(Health.MISSING, Reason.ABSENT, f"AI Core has no {wanted.adopted.id}")
     if wanted.waits_for:
         message = f"waits for {', '.join(wanted.waits_for)}"
         return Verdict(Health.PROGRESSING, Reason.WAITING_FOR_DEPENDENCY, message)

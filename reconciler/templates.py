@@ -68,7 +68,7 @@ def past_templates(desired: Desired, live: Live, git: GitReader) -> dict[str, Ma
     templates = {template.executable: template for template in desired.templates}
     histories: dict[str, list[Mapping[str, Any]]] = {}
     for wanted in desired.configurations:
-        if wanted.full_name in live.configurations_by_name:
+        if wanted.observed or wanted.full_name in live.configurations_by_name:
             continue
         old = predecessor(wanted, live)
         if old is None or old.name in found:

@@ -85,8 +85,9 @@ class OutputReference:
 @dataclass(frozen=True)
 class ResolvedConfiguration:
     """A configuration, or a child of one: all parameters as canonical strings, inputs as port -> dataset
-    or artifact name, and `outputs` as port -> output of another execution. With `observe` its executable may be
-    none of the resolved ones; its parameters are as written then."""
+    or artifact name, and `outputs` as port -> output of another execution.
+
+    With `observe` its executable may be none of the resolved ones; its parameters are as written then."""
 
     scenario: str
     name: str

@@ -31,7 +31,7 @@ def test_the_examples_of_the_spec_reference_are_a_project(
     (tmp_path / "specs" / "environments" / "cloud.yaml").write_text(environment)
     resolved = resolve(load_project(tmp_path, catalog), "cloud", catalog)
     assert render(resolved)
-    assert len(resolved.configurations) == len(resolved.executions) == 7
+    assert len(resolved.configurations) == len(resolved.executions) == 8
 
 
 def test_the_spec_reference_names_every_key(catalog: Mapping[str, Workflow]) -> None:
