@@ -44,6 +44,8 @@ class Pipe(Protocol):
 
     def patch(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]: ...
 
+    def delete(self, path: str) -> Mapping[str, Any]: ...
+
 
 class AICore:
     """Read port. Every method raises TransientError, AuthenticationError or ApiError when it cannot read."""
@@ -108,6 +110,11 @@ class AICore:
         """One execution; raises NotFoundError if there is none of that id."""
         answer = self._get(f"/lm/executions/{quote(execution_id)}")
         return wire.parse("an execution", wire.execution, (answer,))[0]
+
+    def deployment(self, deployment_id: str) -> Deployment:
+        """One deployment; raises NotFoundError if there is none of that id."""
+        answer = self._get(f"/lm/deployments/{quote(deployment_id)}")
+        return wire.parse("a deployment", wire.deployment, (answer,))[0]
 
     def metrics(self, executions: Sequence[str]) -> dict[str, Metrics]:
         """What the executions have tracked, by execution id; those without metrics are absent."""
@@ -222,6 +229,10 @@ class AICoreWriter(AICore):
         """Ask for STOPPED; asking twice does no harm."""
         self._pipe.patch(f"/lm/executions/{quote(execution_id)}", {"targetStatus": "STOPPED"})
 
+    def delete_execution(self, execution_id: str) -> None:
+        """Delete an execution that does not run, with its log. Raises NotFoundError when it is gone."""
+        self._pipe.delete(f"/lm/executions/{quote(execution_id)}")
+
     def create_execution(self, configuration: str) -> str:
         return self._created("/lm/executions", {"configurationId": configuration})
 
@@ -233,6 +244,14 @@ class AICoreWriter(AICore):
     def patch_deployment(self, deployment_id: str, configuration: str) -> None:
         """Let a deployment serve another configuration, at the URL that it has; twice does no harm."""
         self._pipe.patch(f"/lm/deployments/{quote(deployment_id)}", {"configurationId": configuration})
+
+    def stop_deployment(self, deployment_id: str) -> None:
+        """Ask for STOPPED; asking twice does no harm. A stopped deployment never starts again."""
+        self._pipe.patch(f"/lm/deployments/{quote(deployment_id)}", {"targetStatus": "STOPPED"})
+
+    def delete_deployment(self, deployment_id: str) -> None:
+        """Delete a deployment that does not run. Raises NotFoundError when it is gone already."""
+        self._pipe.delete(f"/lm/deployments/{quote(deployment_id)}")
 
     def _created(self, path: str, body: Mapping[str, Any]) -> str:
         answer = self._pipe.post(path, body)

@@ -18,7 +18,7 @@ from reconciler.bindings import bind
 from reconciler.clock import Clock
 from reconciler.counts import Counts
 from reconciler.dataset import DatasetManifest
-from reconciler.deploy import deploy
+from reconciler.deploy import deploy, take_away
 from reconciler.desired import (
     Desired,
     DesiredConfiguration,
@@ -27,7 +27,10 @@ from reconciler.desired import (
     DesiredOutput,
 )
 from reconciler.errors import (
+    ApiError,
+    AuthenticationError,
     ConflictError,
+    InputRejectedError,
     NotFoundError,
     PolicyError,
     ReconcilerError,
@@ -139,7 +142,9 @@ class _Apply:
             StageName.STOP: self._stop,
             StageName.LAUNCH: self._launch,
             StageName.DEPLOY: self._deploy,
+            StageName.PRUNE: self._prune,
         }
+        failed: list[ReconcilerError] = []
         for stage in plan.stages:
             self.emit(EventKind.STAGE, stage.name.value, f"{len(stage.changes)} to do")
             if stage.name is StageName.SYNC:
@@ -149,7 +154,15 @@ class _Apply:
                 if change.action is Action.WAIT:
                     self.emit(EventKind.WAITING, change.address, change.reason)
                     continue
-                self._step(change, steps[stage.name])
+                try:
+                    self._step(change, steps[stage.name])
+                except (ApiError, InputRejectedError, TransientError) as error:
+                    # One thing that cannot be taken away hinders no other, and is in the next plan again.
+                    if stage.name is not StageName.PRUNE or isinstance(error, AuthenticationError):
+                        raise
+                    failed.append(error)
+        if failed:
+            raise failed[0]
         return Outcome(tuple(self.applied))
 
     def _step(self, change: Change, step: Callable[[Change], str]) -> None:
@@ -158,7 +171,7 @@ class _Apply:
         try:
             id_ = step(change)
         except ReconcilerError as error:
-            self.emit(EventKind.FAILED, change.address, error.message)
+            self.emit(EventKind.FAILED, change.address, error.message, action=change.action.value)
             raise
         self._done(change, id_)
 
@@ -275,6 +288,9 @@ class _Apply:
         if configuration is None and promotion.configuration is not None:
             configuration = find_configurations(promotion.configuration, self.live)[0].id
         return deploy(promotion, configuration or "", self.aicore, self.live, self.place.clock)
+
+    def _prune(self, change: Change) -> str:
+        return take_away(change, self.aicore, self.place.clock)
 
     def _stop(self, change: Change) -> str:
         # The next observation shows whether it was heard; asking twice does no harm.

@@ -157,7 +157,9 @@ class Daemon:
         if event.kind is EventKind.UPLOADING:
             self._clock.check()  # gigabytes are not waited for: an upload goes on where it ended
         elif event.kind is EventKind.FAILED:
-            self._failed = event.address
+            # What cannot be deleted is no reason to leave out what is to be made at the same address.
+            pruning = event.data.get("action") in {Action.PRUNE.value, Action.STOP.value}
+            self._failed = "" if pruning else event.address
         elif event.kind is EventKind.DONE:
             self._backoffs.succeeded(event.address)
             if event.data.get("action") == Action.LAUNCH.value:

@@ -1,11 +1,14 @@
-"""Starting and changing model servers."""
+"""Starting and changing model servers; taking away what no spec wants any more."""
 
 from __future__ import annotations
 
+import contextlib
+
 from reconciler.aicore import AICoreWriter
 from reconciler.clock import Clock
-from reconciler.errors import ApiError
-from reconciler.live import Live
+from reconciler.errors import ApiError, NotFoundError
+from reconciler.live import Deployment, Live
+from reconciler.plan_model import Action, Change
 from reconciler.promotion import Promotion, Step
 from reconciler.retry import ensure
 
@@ -39,3 +42,26 @@ def deploy(promotion: Promotion, configuration: str, aicore: AICoreWriter, live:
         return min(fresh, key=lambda d: (d.created_at, d.id)).id if fresh else None
 
     return ensure(find, lambda: aicore.create_deployment(configuration, promotion.wanted.ttl), clock)
+
+
+def take_away(change: Change, aicore: AICoreWriter, clock: Clock) -> str:
+    """Stop or delete what the change is about; returns its id. Raises what the port raises."""
+    server = isinstance(change.subject, Deployment)
+    if change.action is Action.STOP:
+        act, ending = (aicore.stop_deployment if server else aicore.stop_execution), {"STOPPED", "DELETED"}
+    else:
+        act, ending = (aicore.delete_deployment if server else aicore.delete_execution), {"DELETED"}
+
+    def done() -> str | None:
+        try:
+            found = aicore.deployment(change.name) if server else aicore.execution(change.name)
+        except NotFoundError:
+            return change.name
+        return change.name if found.target_status in ending or found.status in ending else None
+
+    def take() -> str:
+        with contextlib.suppress(NotFoundError):  # gone already: an attempt whose answer was lost
+            act(change.name)
+        return change.name
+
+    return ensure(done, take, clock)

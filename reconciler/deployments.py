@@ -113,7 +113,7 @@ def _unhealthy(promotion: Promotion) -> Iterator[Problem]:
 
 
 def unwanted(desired: Desired, live: Live) -> Iterator[Problem]:
-    """Servers of ours that no spec asks for: nothing stops them, and they cost money."""
+    """Servers of ours that no spec asks for: they cost money until somebody stops them."""
     wanted = {(d.scenario, d.executable, d.name) for d in desired.deployments}
     adopted = {d.adopted.id for d in desired.deployments if d.adopted}
     for server in sorted(live.deployments, key=lambda d: (d.scenario, d.id)):
@@ -125,5 +125,5 @@ def unwanted(desired: Desired, live: Live) -> Iterator[Problem]:
             f"deployment/{server.scenario}/{name}",
             "retired",
             f"no longer wanted, and {server.id} of {server.executable} is {server.status}",
-            "Stop it in AI Core when nobody needs it: corespec stops and deletes no server.",
+            "When nobody needs it: corespec apply --prune --stop-running stops and deletes it.",
         )

@@ -186,6 +186,7 @@ class DesiredDeployment:
     inputs: Mapping[str, DesiredDataset | DesiredArtifact | DesiredBest] = field(default_factory=dict)
     ttl: str | None = None  #: as the AI API writes it: `10m`, `12h`, `7d`
     suspend: Suspend | None = None
+    protect: bool = False  #: its server is never stopped or deleted
     adopted: Adopted | None = None
 
     @property
@@ -203,7 +204,7 @@ class DesiredExecution:
     max_parallel: int | None
     depends_on: tuple[str, ...] = ()  #: addresses of executions that must have completed first
     suspend: Suspend | None = None
-    protect: bool = False  #: its runs are never stopped
+    protect: bool = False  #: its runs are never stopped or deleted
     on_gpu: bool = False  #: whether its machine has a GPU, whose hours are limited
 
 
@@ -405,6 +406,7 @@ def _deployment(item: ResolvedDeployment, resolved: Resolved, data: Data) -> Des
         adopted=Adopted(adopt.id, adopt.content or "", item.observe, adopt.configuration or "")
         if adopt
         else None,
+        protect=item.protect,
     )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from generator.spec.resolve import ResolvedExecution
 from reconciler.desired import Desired, DesiredConfiguration, DesiredDeployment, DesiredExecution
 from reconciler.drift_model import DriftKind, Finding, Intent
+from reconciler.explain import own_name
 from reconciler.find import find_configurations
 from reconciler.health import Reason, RunBudget, runs
-from reconciler.live import STOPPED_STATES, Deployment, Execution, Live
+from reconciler.live import STOPPED_STATES, Artifact, Deployment, Execution, Live
 from reconciler.promotion import own_servers
 from reconciler.runs import executions_of
 
@@ -127,11 +128,16 @@ def intents_of(executions: Iterable[ResolvedExecution]) -> dict[str, set[Intent]
 
 
 def _deleted(desired: Desired, live: Live) -> Iterator[Finding]:
-    """Runs that are gone, where what they wrote still names them."""
+    """Runs that are gone, where what they wrote still names them. One of a configuration that no spec wants
+    may have been pruned.
+    """
     known = {run.id for run in live.executions}
+    wanted = {one.configuration.full_name for one in desired.executions}
     for run, outputs in sorted(live.outputs_by_execution.items()):
         scenarios = sorted({output.scenario for output in outputs} & set(desired.scenarios))
         if not run or run in known or not scenarios:
+            continue
+        if all(_retired(output, wanted, live) for output in outputs):
             continue
         names = ", ".join(sorted({output.name for output in outputs}))
         yield Finding(
@@ -142,6 +148,13 @@ def _deleted(desired: Desired, live: Live) -> Iterator[Finding]:
             "the execution, which says what the artifact was made from",
             "Nothing brings it back, nor its logs. Name it in drift-ignore.yaml, with the reason.",
         )
+
+
+def _retired(output: Artifact, wanted: Collection[str], live: Live) -> bool:
+    configuration = live.configurations_by_id.get(output.configuration or "")
+    return (
+        configuration is not None and own_name(configuration) is not None and configuration.name not in wanted
+    )
 
 
 def server_findings(desired: Desired, live: Live) -> Iterator[Finding]:

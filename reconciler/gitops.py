@@ -111,6 +111,20 @@ class Checkout:
             repo.close()
         return found.split()
 
+    def mainlines(self, path: str, limit: int) -> tuple[tuple[str, ...], ...]:
+        """Revisions in which `path` changed, latest first: of HEAD, and of the branch as last fetched.
+
+        First parents alone: what stood on this line, one after the other, whatever was merged into it.
+        """
+        repo = Repo(self._root, search_parent_directories=True)
+        try:
+            prefix = self._root.relative_to(Path(repo.working_dir).resolve())
+            target = (prefix / path).as_posix()
+            tips = ("HEAD", f"{_REMOTE}/{self._branch}")
+            return tuple(_mainline(repo, tip, target, limit) for tip in tips)
+        finally:
+            repo.close()
+
     def follow_branch(self) -> bool:
         """Bring the checkout to the head of the branch; True when that moved it.
 
@@ -173,6 +187,14 @@ class Checkout:
                 raise
             return False
         return True
+
+
+def _mainline(repo: Repo, tip: str, path: str, limit: int) -> tuple[str, ...]:
+    try:
+        found: str = repo.git.log("--first-parent", "--format=%H", f"-{limit}", tip, "--", path)
+    except GitCommandError:
+        return ()  # no commit yet, or a branch that nobody has pushed
+    return tuple(found.split())
 
 
 def _credentials(environment: Environment, root: Path) -> Credentials | None:

@@ -24,3 +24,7 @@ class Guarded:
     def patch(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         self._before_write()
         return self._pipe.patch(path, body)
+
+    def delete(self, path: str) -> Mapping[str, Any]:
+        self._before_write()
+        return self._pipe.delete(path)

@@ -93,6 +93,7 @@ class Artifact:
     created_at: datetime
     labels: Mapping[str, str] = field(default_factory=dict)
     execution: str | None = None
+    configuration: str | None = None  #: id of the configuration that the execution ran
 
 
 @dataclass(frozen=True, slots=True)

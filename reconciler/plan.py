@@ -34,17 +34,25 @@ from reconciler.plan_model import (
     StageName,
     counted,
 )
-from reconciler.runs import plan_runs
+from reconciler.prune import Pruned, Pruning, plan_prune
+from reconciler.runs import plan_runs, run_states
 
 __all__ = ["Action", "Category", "Change", "FieldChange", "Plan", "Problem", "Stage", "StageName", "plan"]
 
 _NO_STATE = TemplateState(synced=False, published=False)
 
 
-def plan(desired: Desired, live: Live, policy: Policy, held: Collection[str] = ()) -> Plan:
+def plan(
+    desired: Desired,
+    live: Live,
+    policy: Policy,
+    held: Collection[str] = (),
+    pruning: Pruning | None = None,
+) -> Plan:
     """Everything that `apply` would do, in its order, with the reason for each step.
 
     Nothing is planned for the executables in `held`: their templates wait for somebody else's decision.
+    Without `pruning` nothing is taken away.
     """
     everything = bind(desired.ordered(), live)
     desired = everything.without(held)
@@ -53,6 +61,7 @@ def plan(desired: Desired, live: Live, policy: Policy, held: Collection[str] = (
     foreign = adopted_problems(everything, live)
     conflicts = [_conflict(wanted, live) for wanted in (*desired.configurations, *serving.wanted)]
     runs = plan_runs(desired, live, configurations, policy)
+    pruned = _pruned(everything, live, serving.names, policy, pruning)
     changed = {
         c.executable
         for c in desired.configurations
@@ -71,12 +80,13 @@ def plan(desired: Desired, live: Live, policy: Policy, held: Collection[str] = (
         Stage(StageName.STOP, runs.stops),
         Stage(StageName.LAUNCH, runs.launches),
         Stage(StageName.DEPLOY, serving.deployments),
+        Stage(StageName.PRUNE, pruned.changes),
     )
     return Plan(
         environment=desired.environment,
         stages=tuple(stage for stage in stages if stage.changes),
         retired=tuple(_retired(everything, live, serving.names)),
-        warnings=tuple(sorted([*serving.warnings, *unwanted(everything, live), *foreign.warnings])),
+        warnings=tuple(sorted([*serving.warnings, *_unasked(everything, live, pruned), *foreign.warnings])),
         errors=tuple(
             sorted(
                 [
@@ -85,12 +95,28 @@ def plan(desired: Desired, live: Live, policy: Policy, held: Collection[str] = (
                     *runs.errors,
                     *serving.errors,
                     *foreign.errors,
+                    *pruned.errors,
                 ]
             )
         ),
         unhealthy=(*runs.unhealthy, *serving.unhealthy),
         expected=expectation(_started(runs.launches), live.executions),
     )
+
+
+def _pruned(
+    desired: Desired, live: Live, serving: Collection[str], policy: Policy, pruning: Pruning | None
+) -> Pruned:
+    if pruning is None:
+        return Pruned()
+    return plan_prune(desired, live, run_states(desired, live), serving, policy.prune, pruning)
+
+
+def _unasked(desired: Desired, live: Live, pruned: Pruned) -> Iterator[Problem]:
+    """What stays although no spec asks for it: one line for each thing."""
+    named = {change.address for change in pruned.changes} | {problem.address for problem in pruned.kept}
+    yield from pruned.kept
+    yield from (problem for problem in unwanted(desired, live) if problem.address not in named)
 
 
 def _started(launches: Iterable[Change]) -> Iterator[tuple[str, str]]:

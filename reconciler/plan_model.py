@@ -29,6 +29,7 @@ class Action(StrEnum):
     DEPLOY = "deploy"  #: start a model server
     UPDATE = "update"  #: give a model server another configuration; its URL stays
     STOP = "stop"
+    PRUNE = "prune"  #: delete what no spec wants any more
     RETIRE = "retire"  #: no longer wanted; AI Core cannot delete it, so it is reported and never pending
 
 
@@ -41,6 +42,7 @@ class Category(StrEnum):
     METADATA = "metadata"
     RUN = "run"
     SERVE = "serve"
+    PRUNE = "prune"
 
 
 class StageName(StrEnum):
@@ -55,6 +57,7 @@ class StageName(StrEnum):
     STOP = "stop"
     LAUNCH = "launch"
     DEPLOY = "deploy"
+    PRUNE = "prune"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -80,9 +83,13 @@ class Change:
 
     @property
     def deed(self) -> tuple[str, str, str, tuple[tuple[str, str | None, str | None], ...]]:
-        """What is done, whatever the reason; a run that is held back is still the same run."""
+        """What is done, whatever the reason; a run that is held back is still the same run, and one that is
+        stopped is stopped to be deleted.
+        """
         later = Action.UPDATE if self.category is Category.SERVE else Action.LAUNCH
         action = later if self.action is Action.WAIT else self.action
+        if self.category is Category.PRUNE:
+            action = Action.PRUNE
         fields = tuple((f.path, f.before, f.after) for f in self.fields if not f.path.startswith(NOTES))
         return (self.address, action.value, self.name, fields)
 

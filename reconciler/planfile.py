@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -28,6 +28,7 @@ from reconciler.plan_model import (
     StageName,
     counted,
 )
+from reconciler.prune import Permission
 
 __all__ = ["NOT_SHOWN", "Origin", "PlanFile", "origin", "read_plan"]
 
@@ -56,6 +57,7 @@ class Origin:
     live_observed_at: datetime
     environment_digest: str
     max_launches: int | None = None  #: allowed instead of the policy's limit
+    prune: Permission | None = None  #: None: nothing is taken away
 
     def document(self) -> dict[str, Any]:
         return {
@@ -64,16 +66,22 @@ class Origin:
             "live_observed_at": self.live_observed_at.isoformat(),
             "environment_digest": self.environment_digest,
             "max_launches": self.max_launches,
+            "prune": None if self.prune is None else asdict(self.prune),
         }
 
 
 def origin(
-    environment: Environment, base_url: str, git: _Commit, observed_at: datetime, max_launches: int | None
+    environment: Environment,
+    base_url: str,
+    git: _Commit,
+    observed_at: datetime,
+    max_launches: int | None,
+    prune: Permission | None = None,
 ) -> Origin:
     """Of a plan that was made just now. The environment holds references to secrets, and no secret."""
     content = [base_url, environment.model_dump(mode="json", exclude=_ASIDE)]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return Origin(git.commit, git.dirty, observed_at, digest, max_launches)
+    return Origin(git.commit, git.dirty, observed_at, digest, max_launches, prune)
 
 
 class _Part(BaseModel):
@@ -98,6 +106,11 @@ class _ChangePart(_Part):
         return Change(self.address, self.action, self.category, self.reason, self.name, fields)
 
 
+class _PermissionPart(_Part):
+    limit: int | None = Field(ge=0)
+    stop_running: bool
+
+
 class _Document(_Part):
     environment: str
     changes: list[_ChangePart]
@@ -105,6 +118,7 @@ class _Document(_Part):
     environment_digest: str
     spec_commit: str
     max_launches: int | None = Field(ge=0)
+    prune: _PermissionPart | None = None  # absent in files of earlier versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +130,7 @@ class PlanFile:
     environment_digest: str
     spec_commit: str
     max_launches: int | None
+    prune: Permission | None = None
 
     @property
     def environment(self) -> str:
@@ -218,7 +233,14 @@ def read_plan(path: Path) -> PlanFile:
             f"{path} was changed after it was made: its plan_digest is not that of its changes.",
             remedy=_AGAIN,
         )
-    return PlanFile(str(path), plan, document.environment_digest, document.spec_commit, document.max_launches)
+    return PlanFile(
+        str(path),
+        plan,
+        document.environment_digest,
+        document.spec_commit,
+        document.max_launches,
+        Permission(**document.prune.model_dump()) if document.prune else None,
+    )
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -32,6 +32,8 @@ from reconciler.observe import observe
 from reconciler.plan import plan, unpublished
 from reconciler.plan_model import Action, Plan, Problem, StageName, counted
 from reconciler.planfile import Origin, PlanFile, origin
+from reconciler.prune import Permission
+from reconciler.pruning import look_back
 from reconciler.runs import executions_of
 from reconciler.status import Status, executions_shown, status
 from reconciler.steward import Nobody, Steward
@@ -49,6 +51,7 @@ class Options:
 
     wait: bool = True  #: until every execution that is wanted has ended
     max_launches: int | None = None  #: instead of policy.maxLaunchesPerApply
+    prune: Permission | None = None  #: take away what no spec wants any more; None: nothing
     lock_timeout: float = 0.0
     sync_timeout: float = 600.0
     poll_seconds: float = POLL_SECONDS
@@ -104,17 +107,17 @@ class Session:
         self._follower = Follower(self.root, environment)
         self.steward: Steward = Nobody()  #: the daemon puts itself here
 
-    def view(self, *, max_launches: int | None = None) -> View:
+    def view(self, *, max_launches: int | None = None, prune: Permission | None = None) -> View:
         """Read everything and plan; the datasets that would be uploaded are checked first."""
         bench = self.bench()
         git = self.checkout(bench)
         git.fetch()
         aicore = connect_readonly(bench.environment, self.root, self._clock)
-        return self._look(bench, git, aicore, max_launches)
+        return self._look(bench, git, aicore, max_launches, prune)
 
-    def plan(self, *, max_launches: int | None = None) -> Plan:
+    def plan(self, *, max_launches: int | None = None, prune: Permission | None = None) -> Plan:
         """What `apply` would do."""
-        return self.view(max_launches=max_launches).plan
+        return self.view(max_launches=max_launches, prune=prune).plan
 
     def apply(
         self,
@@ -134,9 +137,10 @@ class Session:
             approved.check_environment(self.environment)
             if chosen.max_launches is None:
                 chosen = replace(chosen, max_launches=approved.max_launches)
+            chosen = replace(chosen, prune=chosen.prune or approved.prune)
         shown: Plan | None = None
         if confirm is not None:
-            shown = self.plan(max_launches=chosen.max_launches)
+            shown = self.plan(max_launches=chosen.max_launches, prune=chosen.prune)
             if not shown.empty:
                 refuse(shown)
                 if not confirm(shown):
@@ -276,19 +280,22 @@ class Session:
         git: Checkout,
         aicore: AICore,
         max_launches: int | None,
+        prune: Permission | None,
         *,
         merged_only: bool = False,
+        gone: int = 0,
     ) -> View:
         live = observe(aicore, bench.desired, bench.stores, git, self._clock)
         policy = bench.environment.policy
         if max_launches is not None:
             policy = policy.model_copy(update={"max_launches_per_apply": max_launches})
         held = unpublished(bench.desired, live) if merged_only else frozenset()
-        made = plan(bench.desired, live, policy, held)
+        pruning = look_back(bench, live, git, self._catalog, prune, gone) if prune else None
+        made = plan(bench.desired, live, policy, held, pruning)
         new = _unregistered(made)
         made = _with_warnings(made, bench.check_datasets(new))
         base_url = credentials(bench.environment, self.root).base_url
-        made_from = origin(bench.environment, base_url, git, live.observed_at, max_launches)
+        made_from = origin(bench.environment, base_url, git, live.observed_at, max_launches, prune)
         return View(bench, live, with_counts(made, bench.counts(new), bench.stores), made_from)
 
 
@@ -329,7 +336,7 @@ class _Rounds:
                 self._follow(view, active)
         # errors here: the launches of this apply are used up
         if outcome.applied or view.plan.errors or self._proposal:
-            view = self._session.view(max_launches=self._options.max_launches)
+            view = self._session.view(max_launches=self._options.max_launches, prune=self._options.prune)
         return self._result(view)
 
     def _result(self, final: View) -> Result:
@@ -362,7 +369,9 @@ class _Rounds:
             git.fetch()
             aicore = connect(bench.environment, root, self._clock, before_write=lock.check)
             left, merged_only = self._launches_left(bench), self._proposal is not None
-            view = session._look(bench, git, aicore, left, merged_only=merged_only)
+            gone = sum(item.action is Action.PRUNE for item in self._applied)
+            prune = self._options.prune
+            view = session._look(bench, git, aicore, left, prune, merged_only=merged_only, gone=gone)
             if self._first is None:
                 self._begin(view, shown)
             elif view.plan.errors or view.plan.of(StageName.PUBLISH):

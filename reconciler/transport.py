@@ -72,6 +72,8 @@ class RestClient(Protocol):
 
     def patch(self, path: str, **kwargs: Any) -> Any: ...
 
+    def delete(self, path: str, **kwargs: Any) -> Any: ...
+
 
 class Transport:
     """Reads and writes below `<base>/v2`. The only place that knows the SDK's exceptions."""
@@ -114,16 +116,23 @@ class Transport:
         """Send one PATCH, once. Raises AmbiguousError where the server may or may not have acted."""
         return self._write(self._rest.patch, f"PATCH {path}", path, body)
 
+    def delete(self, path: str) -> Mapping[str, Any]:
+        """Send a DELETE; the SDK repeats it while the server is busy, so NotFoundError may mean that an
+        earlier attempt has worked. Raises AmbiguousError where the server may or may not have acted.
+        """
+        return self._sent(f"DELETE {path}", lambda hooks: self._rest.delete(path, hooks=hooks))
+
     def _write(
         self, send: Callable[..., Any], call: str, path: str, body: Mapping[str, Any]
     ) -> Mapping[str, Any]:
+        return self._sent(
+            call, lambda hooks: send(path, body=dict(body), convert_body_to_camel_case=False, hooks=hooks)
+        )
+
+    def _sent(self, call: str, send: Callable[[dict[str, Any]], Any]) -> Mapping[str, Any]:
         answer = _Answer()
         try:
-            body_of_answer = self._renewing(
-                lambda: send(
-                    path, body=dict(body), convert_body_to_camel_case=False, hooks={"response": answer}
-                )
-            )
+            body_of_answer = self._renewing(lambda: send({"response": answer}))
         except _SDK_ERRORS as error:
             answer.failed(error)
             failure = translate(error, call, self._rest.base_url, write=True)

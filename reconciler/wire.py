@@ -113,6 +113,7 @@ def artifact(item: Json) -> Artifact:
         created_at=timestamp(item["createdAt"]),
         labels=pairs(item.get("labels")),
         execution=item.get("executionId") or None,
+        configuration=item.get("configurationId") or None,
     )
 
 

@@ -18,9 +18,13 @@ from corespec.options import (
     LockTimeout,
     MaxLaunches,
     Output,
+    Prune,
+    PruneLimit,
+    StopRunning,
     SyncTimeout,
     Wait,
     Yes,
+    permission,
 )
 from corespec.outcome import report
 from corespec.progress import Display
@@ -50,6 +54,9 @@ def run(
     yes: Yes = False,
     wait: Wait = True,
     max_launches: MaxLaunches = None,
+    prune: Prune = False,
+    prune_limit: PruneLimit = None,
+    stop_running: StopRunning = False,
     lock_timeout: LockTimeout = 0.0,
     sync_timeout: SyncTimeout = 600.0,
     dry_run: DryRun = False,
@@ -62,16 +69,17 @@ def run(
     """
     approved = read_plan(file) if file else None
     opened = session(directory, environment or (approved.environment if approved else None), catalog)
-    if dry_run:
-        return _shown(opened, max_launches, approved, form)
-    if not (yes or approved) and not (sys.stdin.isatty() and form is Format.TEXT):
-        raise CommandError("apply asks before it acts, and nobody is here to answer", remedy="Give --yes.")
     options = Options(
         wait=wait,
         max_launches=max_launches,
+        prune=permission(prune, prune_limit, stop_running),
         lock_timeout=lock_timeout,
         sync_timeout=sync_timeout,
     )
+    if dry_run:
+        return _shown(opened, options, approved, form)
+    if not (yes or approved) and not (sys.stdin.isatty() and form is Format.TEXT):
+        raise CommandError("apply asks before it acts, and nobody is here to answer", remedy="Give --yes.")
     if form is Format.JSON:
         result = opened.apply(options, approved=approved)
     elif approved:
@@ -86,11 +94,13 @@ def run(
     return report(result, form)
 
 
-def _shown(opened: Session, max_launches: int | None, approved: PlanFile | None, form: Format) -> int:
+def _shown(opened: Session, options: Options, approved: PlanFile | None, form: Format) -> int:
+    max_launches, prune = options.max_launches, options.prune
     if approved:
         approved.check_environment(opened.environment)
         max_launches = approved.max_launches if max_launches is None else max_launches
-    view = opened.view(max_launches=max_launches)
+        prune = prune or approved.prune
+    view = opened.view(max_launches=max_launches, prune=prune)
     if approved:
         approved.check(view.plan, view.origin)
     sys.stdout.write(printed(view, PlanFormat(form.value)))

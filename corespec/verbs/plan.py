@@ -10,7 +10,16 @@ from typing import Annotated
 import typer
 
 from corespec import output
-from corespec.options import Catalog, Directory, Environment, MaxLaunches
+from corespec.options import (
+    Catalog,
+    Directory,
+    Environment,
+    MaxLaunches,
+    Prune,
+    PruneLimit,
+    StopRunning,
+    permission,
+)
 from corespec.project import session
 from reconciler.files import write_atomically
 from reconciler.report.json import plan_json
@@ -39,6 +48,9 @@ def run(
     environment: Environment = None,
     catalog: Catalog = None,
     max_launches: MaxLaunches = None,
+    prune: Prune = False,
+    prune_limit: PruneLimit = None,
+    stop_running: StopRunning = False,
     form: Form = PlanFormat.TEXT,
     out: Out = None,
 ) -> int:
@@ -46,7 +58,8 @@ def run(
 
     Changes nothing. Exit code 0 when there is nothing to do, 3 when there is, 2 when it is forbidden.
     """
-    view = session(directory, environment, catalog).view(max_launches=max_launches)
+    allowed = permission(prune, prune_limit, stop_running)
+    view = session(directory, environment, catalog).view(max_launches=max_launches, prune=allowed)
     if out is not None:
         write_atomically(out, plan_json(view.plan, view.origin).encode())
     sys.stdout.write(printed(view, form))

@@ -24,7 +24,11 @@ from corespec.options import (
     LockTimeout,
     MaxLaunches,
     Output,
+    Prune,
+    PruneLimit,
+    StopRunning,
     SyncTimeout,
+    permission,
 )
 from corespec.outcome import report
 from corespec.progress import Display
@@ -71,6 +75,9 @@ def run(
         typer.Option("--wait/--no-wait", help="Stay until the executions have ended; default: with --once."),
     ] = None,
     max_launches: MaxLaunches = None,
+    prune: Prune = False,
+    prune_limit: PruneLimit = None,
+    stop_running: StopRunning = False,
     lock_timeout: LockTimeout = 0.0,
     sync_timeout: SyncTimeout = 600.0,
     form: Output = Format.TEXT,
@@ -83,6 +90,7 @@ def run(
     options = Options(
         wait=once if wait is None else wait,
         max_launches=max_launches,
+        prune=permission(prune, prune_limit, stop_running),
         lock_timeout=lock_timeout,
         sync_timeout=sync_timeout,
     )

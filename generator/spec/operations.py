@@ -25,8 +25,17 @@ class Window(SpecModel):
     """IANA time zone of `cron`: `Europe/Berlin`."""
 
 
+class Prune(SpecModel):
+    """How much `--prune` may take away in one apply; everything that is ours it never does."""
+
+    max_percent: Annotated[StrictInt, Field(ge=1, le=100)] = 20
+    """Most of the executions and deployments that are ours, in percent."""
+    max_objects: Annotated[StrictInt, Field(ge=1, le=10000)] = 10
+    """Most executions and deployments."""
+
+
 class Policy(SpecModel):
-    """Limits on what one apply may spend."""
+    """Limits on what one apply may spend, and take away."""
 
     max_launches_per_apply: Annotated[StrictInt, Field(ge=0, le=1000)] = 3
     """Most executions that one apply starts."""
@@ -36,6 +45,8 @@ class Policy(SpecModel):
     """Most hours on GPU machines in any 24 hours; runs under way count with what they may still take."""
     windows: tuple[Window, ...] = ()
     """When executions may be started; absent: always. What runs is never stopped by a window."""
+    prune: Prune = Field(default_factory=Prune)
+    """How much `--prune` may take away."""
 
 
 class FileLock(SpecModel):

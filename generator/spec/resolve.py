@@ -136,6 +136,7 @@ class ResolvedDeployment:
     suspend: Suspend | None
     adopt: AdoptedDeployment | None = None
     observe: bool = False
+    protect: bool = False
 
 
 @dataclass(frozen=True)
@@ -338,6 +339,7 @@ def _deployments(linker: Linker) -> list[ResolvedDeployment]:
                 suspend=spec.suspend,
                 adopt=spec.adopt,
                 observe=spec.observe,
+                protect=spec.protect,
             )
         )
     return result

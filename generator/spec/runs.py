@@ -52,7 +52,7 @@ class Execution(SpecModel):
     suspend: Suspend | None = None
     """Start nothing for now."""
     protect: StrictBool = False
-    """Never stop its runs, not even after their `timeout`."""
+    """Never stop or delete its runs: not after their `timeout`, and not after this block is gone."""
 
 
 class BestOf(SpecModel):
@@ -94,6 +94,8 @@ class Deployment(SpecModel):
     """AI Core removes the server after this time: `10m`, `12h`, `7d`; absent: never."""
     suspend: Suspend | None = None
     """Change nothing for now; a server that runs goes on."""
+    protect: StrictBool = False
+    """Never stop or delete its server, not even after this block is gone."""
     adopt: AdoptedDeployment | None = None
     """The server that AI Core has of this already, started by somebody else."""
     observe: StrictBool = False

@@ -21,6 +21,7 @@ SIGNS = {
     Action.DEPLOY: ">",
     Action.UPDATE: "~",
     Action.STOP: "!",
+    Action.PRUNE: "-",
     Action.RETIRE: "?",
 }
 #: Retired objects shown in full; AI Core can delete none, so there are ever more of them.

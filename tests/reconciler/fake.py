@@ -95,6 +95,9 @@ class FakeAICore:
     def patch(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         return self._answer(f"PATCH {path}", lambda: self._patch(path, dict(body)))
 
+    def delete(self, path: str) -> Mapping[str, Any]:
+        return self._answer(f"DELETE {path}", lambda: self._delete(path))
+
     def _answer(self, request: str, act: Callable[[], Any]) -> Any:
         index = len(self.requests)
         self.requests.append(request)
@@ -125,8 +128,8 @@ class FakeAICore:
             return self._status(path.split("/")[-2])
         if head == "/admin/resourceGroups" and last in self.groups:
             return self.groups[last]
-        if head == "/lm/executions":
-            return next((e for e in self.executions if e["id"] == last), None) or _absent(path)
+        if head in {"/lm/executions", "/lm/deployments"}:
+            return next((e for e in collections[head] if e["id"] == last), None) or _absent(path)
         return _absent(path)
 
     def _status(self, name: str) -> dict[str, Any]:
@@ -195,6 +198,9 @@ class FakeAICore:
         if not path.startswith("/lm/deployments/"):
             return self._stop(id_)
         server = next(d for d in self.deployments if d["id"] == id_)
+        if body.get("targetStatus") == "STOPPED":
+            server.update(status="STOPPED", targetStatus="STOPPED", modifiedAt=self._now())
+            return {"id": id_, "message": "scheduled"}
         if server["status"] not in {"RUNNING", "PENDING", "DEAD"}:
             raise InputRejectedError(f"status {server['status']} cannot be changed")
         new = self._run(body)
@@ -202,6 +208,17 @@ class FakeAICore:
             raise InputRejectedError("another executable")
         server.update(new | {"status": "PENDING", "modifiedAt": self._now()})
         return {"id": id_, "message": "scheduled"}
+
+    def _delete(self, path: str) -> Mapping[str, Any]:
+        head, _, id_ = path.rpartition("/")
+        collection = {"/lm/executions": self.executions, "/lm/deployments": self.deployments}[head]
+        found = next((item for item in collection if item["id"] == id_), None)
+        if found is None:
+            return _absent(path)
+        if found["status"] in {"PENDING", "RUNNING", "STOPPING"}:
+            raise InputRejectedError(f"status {found['status']} cannot be deleted")
+        collection.remove(found)
+        return {"id": id_, "message": "Deletion scheduled", "targetStatus": "DELETED"}
 
     def serve(self, status: str = "RUNNING") -> None:
         """Let all deployments that are starting, or run, come to this status."""

@@ -79,6 +79,8 @@ class Stub:
             try:
                 if method == "GET":
                     return 200, self.server.get(path, params)
+                if method == "DELETE":
+                    return 202, self.server.delete(path)
                 send = self.server.post if method == "POST" else self.server.patch
                 return 202, send(path, json.loads(body or b"{}"))
             except NotFoundError as error:
@@ -105,6 +107,9 @@ class Wire:
 
     def patch(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         return self._way(f"PATCH {path}").patch(path, body)
+
+    def delete(self, path: str) -> Mapping[str, Any]:
+        return self._way(f"DELETE {path}").delete(path)
 
     def _way(self, label: str) -> Transport:
         wrong = self.stub.wrong
@@ -198,6 +203,6 @@ def _handler(stub: Stub) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *arguments: object) -> None:
             """Say nothing."""
 
-        do_GET = do_POST = do_PATCH = _serve  # noqa: N815 - names of the base class
+        do_GET = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815 - names of the base class
 
     return Handler

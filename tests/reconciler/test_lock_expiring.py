@@ -337,6 +337,9 @@ class _Stolen:
     def patch(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         return self._server.patch(path, body)
 
+    def delete(self, path: str) -> Mapping[str, Any]:
+        return self._server.delete(path)
+
 
 def test_a_lock_lost_in_the_middle_of_an_apply_stops_it_there(tmp_path: Path) -> None:
     """At every write in turn: not one more is sent, and a later apply ends where an undisturbed one does."""
