@@ -23,6 +23,7 @@ __all__ = ["context_files"]
 TRAINER = "trainer"
 WHEELS = "wheels"
 _LEFT_OUT = frozenset({"__pycache__", "tests"})
+_CODE = (".py", ".html")
 
 
 def write_context(files: Mapping[str, bytes | Path], target: IO[bytes]) -> None:
@@ -77,7 +78,7 @@ def rendered_recipe(root: Path, recipe: Mapping[str, bytes]) -> dict[str, bytes]
 
 
 def trainer_files() -> dict[str, bytes]:
-    """The code of the package `trainer`, found where it is installed, without importing it.
+    """The code and the pages of the package `trainer`, found where it is installed, without importing it.
 
     Raises ContextError when it is not installed.
     """
@@ -91,8 +92,8 @@ def trainer_files() -> dict[str, bytes]:
     base = Path(folders[0])
     return {
         f"{TRAINER}/{path.relative_to(base).as_posix()}": path.read_bytes()
-        for path in sorted(base.rglob("*.py"))
-        if not _LEFT_OUT.intersection(path.relative_to(base).parts)
+        for path in sorted(base.rglob("*"))
+        if path.suffix in _CODE and not _LEFT_OUT.intersection(path.relative_to(base).parts)
     }
 
 

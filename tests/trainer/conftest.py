@@ -104,6 +104,18 @@ def colour_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def colour_graph() -> Maker:
+    """A function that writes a classifier without feature maps, as earlier releases did."""
+
+    def make(folder: Path) -> Path:
+        graph = Graph()
+        graph.node("Softmax", ["colours"], "probs")
+        return graph.write(folder, {"task": "image-classification"}, probs=[3])
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def colour_embedder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Embeds a picture as its mean colours; pure red, green and blue are in the index."""
     graph = Graph()

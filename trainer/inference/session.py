@@ -70,3 +70,10 @@ def _loading_errors() -> tuple[type[Exception], ...]:
 
 
 _LOADING_ERRORS = _loading_errors()
+COMPUTING_ERRORS = (
+    *_LOADING_ERRORS,
+    onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException,
+    ValueError,
+    IndexError,
+)
+"""What a graph that loads may raise when it is run; the last two: its outputs are not those of its task."""

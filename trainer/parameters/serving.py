@@ -1,4 +1,4 @@
-"""The parameters of ``model-serving``: names and defaults of the CV package, and four of our own."""
+"""The parameters of ``model-serving``: names and defaults of the CV package, and eight of our own."""
 
 from __future__ import annotations
 
@@ -38,6 +38,10 @@ class ServingParameters(Parsed):
     maximum_request_megabytes: float
     maximum_pictures: int
     maximum_megapixels: float
+    maximum_requests: int
+    maximum_batch: int
+    batch_milliseconds: float
+    reload_seconds: float
 
 
 TABLE: ParameterTable[ServingParameters] = ParameterTable(
@@ -92,6 +96,42 @@ TABLE: ParameterTable[ServingParameters] = ParameterTable(
             "Million pixels a picture may have.",
             0.001,
             1000,
+            origin="corespec",
+        ),
+        Parameter(
+            "maximum_requests",
+            "integer",
+            "256",
+            "Requests under way or waiting; one more is refused with 503.",
+            1,
+            100_000,
+            origin="corespec",
+        ),
+        Parameter(
+            "maximum_batch",
+            "integer",
+            "8",
+            "Pictures of concurrent requests that are computed at once.",
+            1,
+            256,
+            origin="corespec",
+        ),
+        Parameter(
+            "batch_milliseconds",
+            "number",
+            "2",
+            "Milliseconds a picture waits at most for others that are being decoded; 0 never.",
+            0,
+            1000,
+            origin="corespec",
+        ),
+        Parameter(
+            "reload_seconds",
+            "number",
+            "5",
+            "Seconds between looks for a changed model; 0 looks on SIGHUP only.",
+            0,
+            3600,
             origin="corespec",
         ),
     ),

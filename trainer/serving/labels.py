@@ -19,10 +19,18 @@ _ENTRY = re.compile(r"(?P<path>[^\[\]]+)(\[(?P<label>[^\[\]]*)\])?")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A model's folder and the label it is asked for by."""
+    """A model's folder and the label it is asked for by; ``root`` is what was named, at or above it."""
 
     label: str
     folder: Path
+    root: Path | None = None
+
+    def locate(self) -> Path:
+        """The folder of the model as it lies now, which may be another one below ``root``.
+
+        Raises ``ModelError`` where there is none, or more than one.
+        """
+        return _only(self.root or self.folder)
 
 
 def slug(label: str) -> str:
@@ -55,8 +63,12 @@ def _place(entry: str, *, alone: bool) -> Place:
     label = slug(match["label"] or (DEFAULT_LABEL if alone else path.name))
     if not label:
         raise ParameterError([f"parameter models: the label of {entry!r} has no letter and no digit"])
+    return Place(label, _only(path), path)
+
+
+def _only(path: Path) -> Path:
     found = models_below(path)
     if len(found) > 1:
         named = ":".join(f"{folder}[{slug(folder.name)}]" for folder in found[:5])
         raise ModelError(f"{path} holds {len(found)} models: name each in models, for example {named}")
-    return Place(label, found[0])
+    return found[0]

@@ -1,4 +1,4 @@
-"""The pictures of a request: base64 text, a list of it, or multipart files, all within limits."""
+"""The bodies of requests, within limits; under ``/v1`` base64 text, a list of it, or multipart files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from trainer.serving.errors import AnswerError, Code
+from trainer.serving.errors import AnswerError, Fault
 
 FIELD = "images"
 TOP_K = "topK"
@@ -48,12 +48,27 @@ class Asked:
 
 async def read_body(request: Request, limits: Limits) -> Body:
     """Read the body; nothing beyond ``limits.request_bytes`` is ever held. Raises ``AnswerError``."""
-    declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and int(declared) > limits.request_bytes:
-        raise _too_large(limits)
     if request.headers.get("content-type", "").lower().startswith("multipart/"):
         return await _form(request, limits)
-    return Body(b"".join([chunk async for chunk in _limited(request, limits)]))
+    return Body(await read_bytes(request, limits))
+
+
+async def read_bytes(request: Request, limits: Limits) -> bytes:
+    """The body as it came; nothing beyond ``limits.request_bytes`` is ever held. Raises ``AnswerError``."""
+    return b"".join([chunk async for chunk in _limited(request, limits)])
+
+
+def announced_bytes(request: Request, limits: Limits) -> int:
+    """How long the body is, or may become where its length is not told.
+
+    Raises ``AnswerError`` where it is too long, before any of it is read.
+    """
+    declared = request.headers.get("content-length", "")
+    if not (declared.isascii() and declared.isdigit()):
+        return limits.request_bytes
+    if int(declared) > limits.request_bytes:
+        raise _too_large(limits)
+    return int(declared)
 
 
 async def _limited(request: Request, limits: Limits) -> AsyncIterator[bytes]:
@@ -78,66 +93,75 @@ async def _form(request: Request, limits: Limits) -> Body:
         form = await parser.parse()
     except (MultiPartException, KeyError, UnicodeDecodeError) as error:
         reason = getattr(error, "message", "") or "no boundary, or names that are no text"
-        raise AnswerError(Code.BAD_INPUT, f"the form cannot be read: {reason}") from error
+        raise AnswerError(Fault.BAD_INPUT, f"the form cannot be read: {reason}") from error
     files: list[bytes] = []
-    top_k = None
+    wanted = None
     for name, value in form.multi_items():
         if name == TOP_K and isinstance(value, str):
-            top_k = value
+            wanted = value
         else:
-            content = await value.read() if isinstance(value, UploadFile) else _base64(value, len(files))
+            content = await value.read() if isinstance(value, UploadFile) else from_base64(value, len(files))
             files.append(content)
     await form.close()
     if not files:
-        raise AnswerError(Code.BAD_INPUT, "the form holds no file")
-    return Body(None, tuple(files), top_k)
+        raise AnswerError(Fault.BAD_INPUT, "the form holds no file")
+    return Body(None, tuple(files), wanted)
 
 
 def understand(body: Body, limits: Limits) -> Asked:
     """What a body asks. Raises ``AnswerError`` for anything but the forms of the protocol."""
-    asked = Asked(body.files, _top_k(body.top_k)) if body.text is None else _from_json(body.text)
-    if len(asked.pictures) > limits.pictures:
-        message = f"{len(asked.pictures)} pictures in one request, at most {limits.pictures}: send fewer"
-        raise AnswerError(Code.BAD_INPUT, message)
+    asked = Asked(body.files, top_k(body.top_k)) if body.text is None else _from_json(body.text)
+    check_count(len(asked.pictures), limits)
     return asked
+
+
+def check_count(pictures: int, limits: Limits) -> None:
+    """Raises ``AnswerError`` where a request holds too many pictures."""
+    if pictures > limits.pictures:
+        message = f"{pictures} pictures in one request, at most {limits.pictures}: send fewer"
+        raise AnswerError(Fault.TOO_LARGE, message, limit="pictures")
 
 
 def _from_json(text: bytes) -> Asked:
     try:
         document: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise AnswerError(Code.BAD_INPUT, "the body is neither JSON nor a multipart form") from error
+        raise AnswerError(Fault.BAD_INPUT, "the body is neither JSON nor a multipart form") from error
     images = document.get(FIELD) if isinstance(document, dict) else None
     if isinstance(images, str):
         images = [images]
     if not isinstance(images, list) or not images or not all(isinstance(item, str) for item in images):
         message = f'expected {{"{FIELD}": "<base64>"}} or {{"{FIELD}": ["<base64>", …]}}'
-        raise AnswerError(Code.BAD_INPUT, message)
-    pictures = tuple(_base64(item, number) for number, item in enumerate(images))
-    return Asked(pictures, _top_k(document.get(TOP_K)))
+        raise AnswerError(Fault.BAD_INPUT, message)
+    pictures = tuple(from_base64(item, number) for number, item in enumerate(images))
+    return Asked(pictures, top_k(document.get(TOP_K)))
 
 
-def _top_k(value: Any) -> int:
-    """How many neighbours: a whole number, also as text, because forms carry nothing else."""
+def top_k(value: Any) -> int:
+    """How many neighbours: a whole number, also as text, because forms carry nothing else.
+
+    Raises ``AnswerError``.
+    """
     if value is None:
         return USUAL_TOP_K
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
         value = int(value)
     if type(value) is not int or not 1 <= value <= LARGEST_TOP_K:
-        raise AnswerError(Code.BAD_INPUT, f"{TOP_K} must be a whole number from 1 to {LARGEST_TOP_K}")
+        raise AnswerError(Fault.BAD_INPUT, f"{TOP_K} must be a whole number from 1 to {LARGEST_TOP_K}")
     return value
 
 
-def _base64(text: str, number: int) -> bytes:
-    """Decode base64, wrapped lines and a ``data:`` prefix included."""
+def from_base64(text: str, number: int) -> bytes:
+    """Decode base64, wrapped lines and a ``data:`` prefix included. Raises ``AnswerError``."""
     if text.startswith("data:"):
         text = text.partition(",")[2]
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         detail = {"image": number, "message": str(error)}
-        raise AnswerError(Code.BAD_INPUT, f"image {number} is no base64", [detail]) from error
+        raise AnswerError(Fault.BAD_INPUT, f"image {number} is no base64", [detail]) from error
 
 
 def _too_large(limits: Limits) -> AnswerError:
-    return AnswerError(Code.BAD_INPUT, f"the request has more than {limits.request_bytes:,} bytes: send less")
+    message = f"the request has more than {limits.request_bytes:,} bytes: send less"
+    return AnswerError(Fault.TOO_LARGE, message, limit="size")

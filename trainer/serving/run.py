@@ -9,27 +9,33 @@ import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import uvicorn
 from typing_extensions import override
 
 from trainer.errors import InputError
-from trainer.inference.models import Settings, chosen
+from trainer.inference.models import Model, Settings, chosen
 from trainer.inference.session import usable_cores
 from trainer.logs import log_to_stdout
 from trainer.parameters.serving import ServingParameters
-from trainer.serving.app import Service, create_app
+from trainer.serving.app import create_app
+from trainer.serving.batching import Batcher, Policy
+from trainer.serving.gate import Gate
 from trainer.serving.labels import parse_models
+from trainer.serving.metrics import Meters
 from trainer.serving.registry import Registry
+from trainer.serving.reload import Reloader
 from trainer.serving.requests import Limits
+from trainer.serving.service import Service
 
 logger = logging.getLogger(__name__)
 
 LEVELS = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
 """By the parameter ``loglevel``."""
 
-SLOTS = 4
-"""Requests in memory for each thread that computes: enough to keep it busy, and a bound on what they hold."""
+BODIES = 256_000_000
+"""Bytes of request bodies in memory at once; more wait, unread."""
 
 FAREWELL_SECONDS = 25
 """Requests that are under way get so long after SIGTERM: Kubernetes kills after 30."""
@@ -49,16 +55,26 @@ def run(parameters: ServingParameters, host: str, port: int) -> int:
         threshold=chosen(parameters.score_threshold),
         overlap=chosen(parameters.iou_threshold),
     )
-    registry = Registry(parse_models(parameters.models), settings)
+    places = parse_models(parameters.models)
     limits = Limits(
         request_bytes=int(parameters.maximum_request_megabytes * 1_000_000),
         pictures=parameters.maximum_pictures,
         pixels=int(parameters.maximum_megapixels * 1_000_000),
     )
-    workers = max(2, usable_cores())
-    with _listening(host, port) as listener, ThreadPoolExecutor(workers) as pool:
-        slots = asyncio.Semaphore(SLOTS * workers)
-        service = Service(registry, limits, parameters.requesttimeout, pool, slots)
+    policy = Policy(parameters.maximum_batch, parameters.batch_milliseconds / 1000)
+    meters = Meters()
+    with (
+        _listening(host, port) as listener,
+        ThreadPoolExecutor(max(2, usable_cores()), "reading") as readers,
+        ThreadPoolExecutor(len(places), "computing") as computers,
+    ):
+
+        def batcher(label: str, model: Model) -> Batcher:
+            return Batcher(model, computers, policy, partial(_count, meters, label))
+
+        registry = Registry(places, settings, batcher, largest_batch=policy.size)
+        gate = Gate(parameters.maximum_requests, max(BODIES, limits.request_bytes))
+        service = Service(registry, limits, parameters.requesttimeout, readers, gate, meters)
         server = _Server(
             uvicorn.Config(
                 create_app(service),
@@ -71,11 +87,30 @@ def run(parameters: ServingParameters, host: str, port: int) -> int:
         )
         registry.start(server.stop)
         logger.info("listening on http://%s:%d", host, listener.getsockname()[1])
-        asyncio.run(server.serve(sockets=[listener]))
+        asyncio.run(
+            _serve(server, listener, Reloader(registry, meters.reloads.add), parameters.reload_seconds)
+        )
     if registry.failure:
         raise registry.failure
     logger.info("ended")
     return 0
+
+
+def _count(meters: Meters, label: str, pictures: int) -> None:
+    meters.batches.observe(pictures, label)
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket, reloader: Reloader, seconds: float) -> None:
+    """Answer and look for changed models until told to end."""
+    if hasattr(signal, "SIGHUP"):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)
+    looking = asyncio.create_task(reloader.run(seconds))
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        looking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await looking
 
 
 class _Server(uvicorn.Server):

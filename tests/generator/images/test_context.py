@@ -55,7 +55,8 @@ def _packed(files: Mapping[str, bytes | Path]) -> bytes:
 def test_the_context_holds_the_recipe_the_trainer_and_nothing_else(root: Path) -> None:
     """Neither `.git` nor a secret beside the specs or beside the Dockerfile itself gets in."""
     trainer = Path(__file__).parents[3] / "trainer"
-    code = {f"trainer/{path.relative_to(trainer).as_posix()}" for path in trainer.rglob("*.py")}
+    files = [*trainer.rglob("*.py"), *trainer.rglob("*.html")]
+    code = {f"trainer/{path.relative_to(trainer).as_posix()}" for path in files}
     found = entries(_packed(context_files(root, RECIPE)))
     assert set(found) == {"Dockerfile", "requirements.txt", "wheels", *code}
     assert "trainer/__main__.py" in code
@@ -63,10 +64,10 @@ def test_the_context_holds_the_recipe_the_trainer_and_nothing_else(root: Path) -
 
 
 def test_the_trainer_needs_nothing_but_its_code() -> None:
-    """A file of another kind that it reads at run time would be missing in every image: add it here then."""
+    """And its page. A file of another kind that it reads at run time would be missing in every image."""
     trainer = Path(__file__).parents[3] / "trainer"
     files = {path for path in trainer.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
-    assert {path.name for path in files if path.suffix != ".py"} <= {"py.typed"}
+    assert {path.name for path in files if path.suffix not in (".py", ".html")} <= {"py.typed"}
 
 
 def test_entries_bear_no_trace_of_this_machine(root: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import struct
 import threading
 import zlib
@@ -17,9 +18,10 @@ from fastapi.testclient import TestClient
 
 from trainer.inference.card import ModelError
 from trainer.inference.models import Model, Settings, load_model
-from trainer.serving.labels import Place
 from trainer.serving.registry import Registry
+from trainer.serving.requests import Asked, understand
 
+Registries = Callable[..., Registry]
 Serve = Callable[..., TestClient]
 Picture = Callable[..., bytes]
 PREDICT = "/v1/models/model:predict"
@@ -110,7 +112,7 @@ def test_headers_of_the_ai_api_client_are_no_trouble(serve: Serve, picture: Pict
     ("method", "path", "expected"),
     [
         ("GET", "/", (404, 10000000)),
-        ("GET", "/v2/models", (404, 10000000)),
+        ("GET", "/v1", (404, 10000000)),
         ("POST", "/v1/models/model:sing", (404, 10000000)),
         ("GET", "/v1/models/model:predict", (405, 10000001)),
         ("PUT", "/v1/models/model:predict", (405, 10000001)),
@@ -119,6 +121,7 @@ def test_headers_of_the_ai_api_client_are_no_trouble(serve: Serve, picture: Pict
         ("GET", "/v1/models/other", (404, 10000100)),
         ("POST", "/v1/models/model:topk", (400, 10010301)),
         ("POST", "/v1/models/model:similarity", (400, 10010301)),
+        ("POST", "/v1/models/other:sing", (404, 10000100)),
     ],
 )
 def test_addresses_and_methods(serve: Serve, method: str, path: str, expected: tuple[int, int]) -> None:
@@ -215,24 +218,53 @@ def test_a_busy_server_lets_requests_wait_before_it_reads_them(
     """Memory is bounded by the slots; the status is answered all the same."""
     begun, go = threading.Semaphore(0), threading.Event()
 
-    def stuck(*_: Any, **__: Any) -> bytes:
+    def stuck(*told: Any) -> Asked:
         begun.release()
         go.wait(20)
-        return b"[]"
+        return understand(*told)
 
-    monkeypatch.setattr("trainer.serving.app.predict", stuck)
+    monkeypatch.setattr("trainer.serving.classic.understand", stuck)
     body = {"images": text(picture())}
-    with serve(slots=1) as client, ThreadPoolExecutor(2) as others:
-        requests = [others.submit(client.post, PREDICT, json=body) for _ in range(2)]
+    content = json.dumps(body).encode()
+    with serve(request_bytes=len(content) + 10) as client, ThreadPoolExecutor(2) as others:
+        requests = [others.submit(client.post, PREDICT, content=content) for _ in range(2)]
         assert begun.acquire(timeout=20)
         assert client.get("/v1/status").status_code == 200
         assert not begun.acquire(timeout=0.2)
+        assert "model_serving_requests_waiting 1\n" in client.get("/metrics").text
         go.set()
         assert [request.result().status_code for request in requests] == [200, 200]
 
 
+def test_a_full_server_refuses_and_says_when_to_come_again(
+    serve: Serve, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 with our own code under the old protocol, 503 under the new one; afterwards all is well."""
+    begun, go = threading.Semaphore(0), threading.Event()
+
+    def stuck(*told: Any) -> Asked:
+        begun.release()
+        go.wait(20)
+        return understand(*told)
+
+    monkeypatch.setattr("trainer.serving.classic.understand", stuck)
+    body = {"images": text(picture())}
+    with serve(requests=1) as client, ThreadPoolExecutor(1) as others:
+        first = others.submit(client.post, PREDICT, json=body)
+        assert begun.acquire(timeout=20)
+        refused = client.post(PREDICT, json=body)
+        assert fault(refused) == (503, 10020200)
+        assert int(refused.headers["Retry-After"]) > 0
+        infer = client.post("/v2/models/model/infer", json={})
+        assert (infer.status_code, set(infer.json())) == (503, {"error"})
+        go.set()
+        assert first.result().status_code == 200
+        assert client.post(PREDICT, json=body).status_code == 200
+        assert 'model_serving_refused_total{limit="queue"} 2\n' in client.get("/metrics").text
+
+
 def test_while_a_model_is_loaded_the_answer_is_503(
-    serve: Serve, picture: Picture, colour_detector: Path
+    serve: Serve, picture: Picture, colour_detector: Path, make_registry: Registries
 ) -> None:
     """Status and predictions alike; the description is known from the start."""
     go = threading.Event()
@@ -241,7 +273,7 @@ def test_while_a_model_is_loaded_the_answer_is_503(
         go.wait(20)
         return load_model(folder, settings)
 
-    registry = Registry([Place("model", colour_detector)], Settings(), slow)
+    registry = make_registry({"model": colour_detector}, load=slow)
     loading = registry.start(lambda: None)
     client = serve(registry=registry)
     assert fault(client.get("/v1/status")) == (503, 10020100)
@@ -252,10 +284,12 @@ def test_while_a_model_is_loaded_the_answer_is_503(
     assert client.get("/v1/status").status_code == 200
 
 
-def test_a_model_that_does_not_load_ends_the_server(make_detector: Any, tmp_path: Path) -> None:
+def test_a_model_that_does_not_load_ends_the_server(
+    make_detector: Any, tmp_path: Path, make_registry: Registries
+) -> None:
     folder = make_detector(tmp_path / "model")
     (folder / "model.onnx").write_bytes(b"junk")
-    registry = Registry([Place("model", folder)], Settings())
+    registry = make_registry({"model": folder})
     told: list[bool] = []
     registry.start(lambda: told.append(True)).join()
     assert told
@@ -271,7 +305,7 @@ def test_an_unforeseen_fault_is_500_without_its_reason(
     def fall(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("a secret of the machine")
 
-    monkeypatch.setattr("trainer.serving.app.predict", fall)
+    monkeypatch.setattr("trainer.serving.classic.understand", fall)
     answer = serve().post(PREDICT, json={"images": text(picture())})
     assert fault(answer)[0] == 500
     assert "secret" not in answer.text
@@ -280,11 +314,15 @@ def test_an_unforeseen_fault_is_500_without_its_reason(
 
 @pytest.fixture
 def every_kind(
-    serve: Serve, colour_detector: Path, colour_classifier: Path, colour_embedder: Path
+    serve: Serve,
+    make_registry: Registries,
+    colour_detector: Path,
+    colour_classifier: Path,
+    colour_embedder: Path,
 ) -> TestClient:
     """A server with a model of every task: ``boxes``, ``classes`` and ``vectors``."""
     folders = {"boxes": colour_detector, "classes": colour_classifier, "vectors": colour_embedder}
-    registry = Registry([Place(label, folder) for label, folder in folders.items()], Settings())
+    registry = make_registry(folders)
     registry.start(lambda: None).join()
     return serve(registry=registry)
 
@@ -345,3 +383,60 @@ def test_answers_are_plain_json(serve: Serve, picture: Picture) -> None:
     answer = serve().post(PREDICT, json={"images": text(picture("black"))})
     assert answer.headers["content-type"] == "application/json"
     assert json.loads(answer.content) == [{"scores": [], "pred_boxes": [], "pred_classes": []}]
+
+
+def test_a_model_that_does_not_compute_is_found_before_it_is_served(
+    colour_classifier: Path, tmp_path: Path, make_registry: Registries
+) -> None:
+    """Its graph is sound, and not that of a detector."""
+    folder = tmp_path / "model"
+    shutil.copytree(colour_classifier, folder)
+    card = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    card |= {"task": "object-detection", "score_threshold": 0.5, "class_agnostic_nms": True, "digits": True}
+    (folder / "model.json").write_text(json.dumps(card), encoding="utf-8")
+    registry = make_registry({"model": folder})
+    registry.start(lambda: None).join()
+    assert "does not compute" in str(registry.failure)
+
+
+@pytest.mark.parametrize("label", ["classes", "vectors"])
+def test_similarity_answers_heat_maps_of_every_pair(
+    every_kind: TestClient, picture: Picture, label: str
+) -> None:
+    """For each picture: how like it is to each, a map for each that sums up to it, and where the maps lie."""
+    images = [text(picture("red")), text(picture("blue", (200, 100))), text(picture("red", (30, 30)))]
+    answer = every_kind.post(f"/v1/models/{label}:similarity", json={"images": images})
+    assert answer.status_code == 200
+    found = answer.json()
+    assert [set(one) for one in found] == [{"similarity", "heatmaps", "extent"}] * 3
+    assert found[0]["similarity"][2] == pytest.approx(1, abs=1e-3)
+    assert found[0]["similarity"][1] < 0.9
+    assert found[1]["extent"] == [0, -50, 200, 150]
+    for one in found:
+        assert len(one["heatmaps"]) == 3
+        for value, places in zip(one["similarity"], one["heatmaps"], strict=True):
+            assert sum(map(sum, places)) == pytest.approx(value, abs=1e-3)
+
+
+@pytest.mark.parametrize("count", [1, 17])
+def test_similarity_compares_some_pictures(every_kind: TestClient, picture: Picture, count: int) -> None:
+    """One has nothing to be compared with; the answer grows with the square."""
+    body = {"images": [text(picture())] * count}
+    answer = every_kind.post("/v1/models/vectors:similarity", json=body)
+    assert fault(answer)[0] == 400
+
+
+def test_a_model_without_feature_maps_says_so(
+    serve: Serve,
+    make_registry: Registries,
+    picture: Picture,
+    colour_graph: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    """It was written by an earlier release."""
+    registry = make_registry({"model": colour_graph(tmp_path / "old")})
+    registry.start(lambda: None).join()
+    body = {"images": [text(picture())] * 2}
+    answer = serve(registry=registry).post("/v1/models/model:similarity", json=body)
+    assert fault(answer) == (400, 10010301)
+    assert "train it again" in answer.json()["error"]["message"]
