@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
     for workflow in WORKFLOWS.values():
-        runner = verbs.add_parser(workflow.name, help=workflow.help)
+        runner = verbs.add_parser(workflow.name, aliases=workflow.aliases, help=workflow.help)
         workflow.add_arguments(runner)
         _add_set(runner)
         runner.set_defaults(verb=_run, workflow=workflow.name)

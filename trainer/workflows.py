@@ -20,6 +20,7 @@ class Workflow:
     help: str
     folders: tuple[tuple[str, str], ...]
     run: Callable[[Any, argparse.Namespace], int]
+    aliases: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -105,6 +106,6 @@ WORKFLOWS: dict[str, Workflow] = {
             ),
             _process_pictures,
         ),
-        Workflow(serving.TABLE, "answer HTTP requests with models", (), _serve),
+        Workflow(serving.TABLE, "answer HTTP requests with models", (), _serve, ("serve",)),
     )
 }

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,16 @@ def test_a_request_under_way_is_answered_before_the_end(
         assert process.wait(20) == 0
 
 
+def test_serve_is_another_name_for_it() -> None:
+    """The parameters are those of the workflow."""
+    done = subprocess.run(
+        [sys.executable, "-m", "trainer", "serve", "--models", "/nowhere"],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, "is no folder" in done.stderr) == (2, True)
+    assert "maximum_batch" in done.stdout
+
+
 def test_the_variable_of_the_container_goes_before_the_option(colour_detector: Path) -> None:
     """The template passes both: what a configuration binds must count."""
     with server("--models", "/nowhere", TRAINER_MODELS=f"{colour_detector}[bound]") as (_, address):
@@ -129,3 +140,52 @@ def test_no_torch_is_loaded(colour_detector: Path) -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_new_model_is_taken_on_sighup_while_requests_are_answered(
+    make_detector: Callable[..., Path], tmp_path: Path, picture: Callable[..., bytes]
+) -> None:
+    """A broken one before it is refused; no request fails meanwhile."""
+    model = make_detector(tmp_path / "model")
+    good = (model / "model.onnx").read_bytes()
+    body = {"images": base64.b64encode(picture()).decode()}
+    with server("--models", str(model), "--set", "reload_seconds=0") as (process, address):
+        assert process.stdout is not None
+        predict = f"{address}/v1/models/model:predict"
+        described = f"{address}/v1/models/model"
+        before = ask(described)["version"]
+        (model / "model.onnx").write_bytes(b"junk")
+        process.send_signal(signal.SIGHUP)
+        assert any("stays as it was" in line for line in process.stdout)
+        assert ask(predict, body)[0]["pred_classes"] == [0]
+        assert "cannot be loaded" in ask(described)["refused"]
+        card = json.loads((model / "model.json").read_text(encoding="utf-8"))
+        (model / "model.onnx").write_bytes(good)
+        (model / "model.json").write_text(json.dumps(card | {"score_threshold": 1.0}), encoding="utf-8")
+        process.send_signal(signal.SIGHUP)
+        answers = []
+        while ask(described)["version"] == before:
+            answers.append(ask(predict, body)[0]["pred_classes"])
+        assert all(answer == [0] for answer in answers)
+        assert "refused" not in ask(described)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def test_concurrent_requests_share_runs_and_keep_their_answers(
+    colour_detector: Path, picture: Callable[..., bytes]
+) -> None:
+    """Sixteen clients with pictures of three colours; the figures say how many runs it took."""
+    colours = ("red", "lime", "blue")
+    bodies = [{"images": base64.b64encode(picture(colour, (900, 700))).decode()} for colour in colours]
+    with (
+        server("--models", str(colour_detector), "--set", "batch_milliseconds=200") as (_, address),
+        ThreadPoolExecutor(16) as clients,
+    ):
+        predict = f"{address}/v1/models/model:predict"
+        found = list(clients.map(lambda number: ask(predict, bodies[number % 3]), range(96)))
+        assert [one[0]["pred_classes"] for one in found] == [[0], [1], [2]] * 32
+        with urllib.request.urlopen(f"{address}/metrics", timeout=20) as page:
+            lines = dict(line.rsplit(" ", 1) for line in page.read().decode().splitlines() if line[0] != "#")
+        assert float(lines['model_serving_batch_pictures_sum{model="model"}']) == 96
+        assert float(lines['model_serving_batch_pictures_count{model="model"}']) < 96
