@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from generator.catalog import Workflow, load_catalog
 from generator.errors import Diagnostic, InputError
+from generator.spec.dependencies import Members
 from generator.spec.document import Scenario
 from generator.spec.environment import Environment, S3Store
 from generator.spec.findings import Findings
@@ -38,7 +39,8 @@ class Project:
 
     `sources` maps a scenario's name to its file, and `environments/<name>` to an environment's; paths are
     relative to `root` with `/` between their parts. `positions` maps a file to the places of its values, for
-    diagnostics. `locks` maps `host/name:tag` of an image to its digest.
+    diagnostics. `locks` maps `host/name:tag` of an image to its digest. `linked` maps a scenario's name to
+    what checking its references against `catalog` has found out.
     """
 
     root: Path
@@ -47,6 +49,8 @@ class Project:
     sources: Mapping[str, str]
     positions: Mapping[str, Positions] = field(default_factory=dict, repr=False, compare=False)
     locks: Mapping[str, str] = field(default_factory=dict)
+    catalog: Mapping[str, Workflow] | None = field(default=None, repr=False, compare=False)
+    linked: Mapping[str, Members] = field(default_factory=dict, repr=False, compare=False)
 
 
 def project_catalog(root: Path, extra: Sequence[Path] = ()) -> Mapping[str, Workflow]:
@@ -81,8 +85,9 @@ def load_project(root: Path, catalog: Mapping[str, Workflow] | None = None) -> P
     diagnostics += [item for place in environments for item in place.diagnostics]
     diagnostics += _absent(scenarios, environments)
     places = {parsed.salvaged.metadata.name: parsed.salvaged for parsed in environments if parsed.salvaged}
+    linked: dict[str, Members] = {}
     for parsed in scenarios:
-        diagnostics += _cross_check(parsed, catalog, places)
+        diagnostics += _cross_check(parsed, catalog, places, linked)
     for place in environments:
         diagnostics += _overrides(place, scenarios, catalog)
         diagnostics += _lock(place)
@@ -101,7 +106,9 @@ def load_project(root: Path, catalog: Mapping[str, Workflow] | None = None) -> P
     positions = {parsed.source.path: parsed.source.positions for parsed in scenarios}
     positions |= {place.source.path: place.source.positions for place in environments}
     digests = dict(locks.model.images) if locks and locks.model else {}
-    return Project(root, tuple(models), dict(sorted(places.items())), sources, positions, digests)
+    return Project(
+        root, tuple(models), dict(sorted(places.items())), sources, positions, digests, catalog, linked
+    )
 
 
 def _parse_folder(root: Path, folder: str, model: type[Model]) -> list[Parsed[Model]]:
@@ -133,12 +140,17 @@ def _absent(scenarios: list[Parsed[Scenario]], environments: list[Parsed[Environ
 
 
 def _cross_check(
-    parsed: Parsed[Scenario], catalog: Mapping[str, Workflow] | None, environments: Mapping[str, Environment]
+    parsed: Parsed[Scenario],
+    catalog: Mapping[str, Workflow] | None,
+    environments: Mapping[str, Environment],
+    linked: dict[str, Members],
 ) -> list[Diagnostic]:
     if parsed.salvaged is None:
         return []
     findings = Findings(parsed.source.path, parsed.source.positions)
-    Linker(parsed.salvaged, findings, catalog, parsed.broken).run()
+    linker = Linker(parsed.salvaged, findings, catalog, parsed.broken)
+    linker.run()
+    linked[parsed.salvaged.metadata.name] = linker.members
     for environment in environments.values():
         findings.items += missing_stores(parsed.salvaged, findings, environment)
         unplaced_images(parsed.salvaged, environment, findings)

@@ -48,7 +48,7 @@ def expand(
     """
     here: Path = ("configurations", name)
     base = _checked(configuration.parameters, parameters, (*here, "parameters"), findings)
-    defaults = {key: canonical(parameter, parameter.default) for key, parameter in parameters.items()}
+    defaults = {key: parameter.canonical_default for key, parameter in parameters.items()}
     children = list(_members(name, configuration, parameters, findings))
     _refuse_equal(children, findings)
     complete = [Child(child.address, {**defaults, **base, **child.values}, child.where) for child in children]

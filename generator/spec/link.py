@@ -6,8 +6,7 @@ thing that bears it has another fault.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 
 from generator.catalog import Workflow
 from generator.spec.adopt import KnownArtifact
@@ -18,15 +17,6 @@ from generator.spec.findings import Findings
 from generator.spec.reader import Path
 from generator.spec.runs import Deployment, DeploymentInput, Execution
 from generator.suggest import did_you_mean
-
-
-@dataclass(frozen=True)
-class Member:
-    """A child of a configuration that passed its checks."""
-
-    configuration: str
-    child: Child
-
 
 # Fields of an executable that only one kind of workflow can honour, with their keys.
 _RUN_FIELDS = {
@@ -55,7 +45,7 @@ class Linker:
         self.findings = findings
         self.catalog = catalog
         self.broken = broken
-        self.members: dict[str, list[Child]] = {}
+        self.members: dict[str, Sequence[Child]] = {}
         self._data: Mapping[str, Dataset | KnownArtifact] = {**scenario.artifacts, **scenario.datasets}
 
     def run(self) -> None:

@@ -26,7 +26,15 @@ def overlay(scenario: Scenario, environment: Environment, catalog: Catalog, find
     An override that names nothing, or a value that does not fit, is noted and left out. Without a catalogue
     the values of parameters are not checked.
     """
-    overrides = environment.overrides.get(scenario.metadata.name, ScenarioOverrides())
+    overrides = environment.overrides.get(scenario.metadata.name)
+    if overrides is None:
+        return scenario.model_copy(
+            update={
+                "executables": {
+                    name: _placed(item, environment.docker) for name, item in scenario.executables.items()
+                }
+            }
+        )
     where: Path = ("overrides", scenario.metadata.name)
     _unknown(overrides, scenario, where, findings)
     return scenario.model_copy(
@@ -51,6 +59,11 @@ def overlay(scenario: Scenario, environment: Environment, catalog: Catalog, find
             },
         }
     )
+
+
+def same_references(written: Scenario, placed: Scenario) -> bool:
+    """Whether `overlay` has changed nothing but images and pull secrets, to which no reference leads."""
+    return placed.configurations is written.configurations and placed.executions is written.executions
 
 
 def unknown_scenarios(environment: Environment, scenarios: Iterable[str], findings: Findings) -> None:

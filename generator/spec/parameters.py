@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, StrictFloat, StrictInt
@@ -50,6 +51,11 @@ class Parameter(SpecModel):
     """What it does, for people."""
     origin: Literal["sap-cv 1.1.7", "corespec"]
     """Where the name comes from."""
+
+    @cached_property
+    def canonical_default(self) -> str:
+        """The default as its canonical string, worked out once. Raises UnfitValueError."""
+        return canonical(self, self.default)
 
 
 class UnfitValueError(ValueError):

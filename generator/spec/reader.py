@@ -27,6 +27,7 @@ Position = tuple[int, int]
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
@@ -148,6 +149,7 @@ class _Reader:
         raise _RefusedError
 
     def _value(self, event: yaml.Event, events: Iterator[yaml.Event], path: Path) -> Any:
+        """The data of the node that begins with `event`. Called for every value: written for speed."""
         self._nodes += 1
         if self._nodes > MAX_NODES:
             self._refuse(
@@ -157,24 +159,33 @@ class _Reader:
             )
         if len(path) > MAX_DEPTH:
             self._refuse(event, "too-deep", f"nested deeper than {MAX_DEPTH} levels; no spec needs that")
-        self._judge(event)
         self.positions.values[path] = _position(event)
-        if isinstance(event, yaml.CollectionStartEvent):
-            self._open_anchors.append(event.anchor)
-            is_mapping = isinstance(event, yaml.MappingStartEvent)
-            collection = self._mapping(events, path) if is_mapping else self._sequence(events, path)
-            self._open_anchors.pop()
-            return collection
-        return self._scalar(event) if isinstance(event, yaml.ScalarEvent) else None
+        if isinstance(event, yaml.ScalarEvent):
+            if event.anchor or event.tag:
+                self._judge(event)
+            text = self._checked(event)
+            return text if event.style else plain_scalar(text)
+        return self._collection(event, events, path)
 
-    def _judge(self, event: yaml.Event) -> None:
+    def _collection(self, event: yaml.Event, events: Iterator[yaml.Event], path: Path) -> Any:
+        if not isinstance(event, yaml.CollectionStartEvent):
+            if isinstance(event, yaml.AliasEvent):
+                self._alias(event)
+            return None
+        if event.anchor or event.tag:
+            self._judge(event)
+        self._open_anchors.append(event.anchor)
+        is_mapping = isinstance(event, yaml.MappingStartEvent)
+        collection = self._mapping(events, path) if is_mapping else self._sequence(events, path)
+        self._open_anchors.pop()
+        return collection
+
+    def _judge(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         """Note what makes a node more than a plain value; reading goes on, so that all of it is reported."""
-        if isinstance(event, yaml.AliasEvent):
-            self._alias(event)
-        elif isinstance(event, yaml.NodeEvent) and event.anchor:
+        if event.anchor:
             message = f"anchors are not part of the spec language; remove `&{event.anchor}`"
             self.note(_position(event), "yaml-anchor", message)
-        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag:
+        if event.tag:
             message = "tags are not part of the spec language; remove the word that begins with `!`"
             self.note(_position(event), "yaml-tag", message)
 
@@ -198,13 +209,14 @@ class _Reader:
 
     def _mapping(self, events: Iterator[yaml.Event], path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
+        keys = self.positions.keys
         for event in events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
             key = self._key(event)
             here = (*path, key)
             if key in result:
-                line, column = self.positions.keys[here]
+                line, column = keys[here]
                 self.note(
                     _position(event),
                     "duplicate-key",
@@ -212,36 +224,39 @@ class _Reader:
                 )
                 self._value(next(events), events, (*path, f"{key}\0{self._nodes}"))
                 continue
-            self.positions.keys[here] = _position(event)
+            keys[here] = _position(event)
             result[key] = self._value(next(events), events, here)
         return result
 
     def _key(self, event: yaml.Event) -> str:
-        self._judge(event)
         if isinstance(event, yaml.ScalarEvent):
-            if event.value == "<<" and _is_plain(event):
+            if event.anchor or event.tag:
+                self._judge(event)
+            if event.value == "<<" and not event.style:
                 self._refuse(
                     event, "yaml-merge", "merge keys are not part of the spec language; write the values out"
                 )
-            return str(self._checked(event))
+            return self._checked(event)
+        if isinstance(event, yaml.AliasEvent):
+            self._alias(event)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._judge(event)
         self._refuse(event, "yaml-key", "a key must be a plain word")
         raise AssertionError("unreachable")
 
     def _checked(self, event: yaml.ScalarEvent) -> str:
-        text = str(event.value)
-        if any("\ud800" <= character <= "\udfff" for character in text):
+        text: str = event.value
+        if not text.isascii() and _SURROGATE.search(text):
             self._refuse(
                 event, "yaml-syntax", "the text holds half of a surrogate pair; write the character itself"
             )
         return text
 
-    def _scalar(self, event: yaml.ScalarEvent) -> Any:
-        text = self._checked(event)
-        return plain_scalar(text) if _is_plain(event) else text
-
 
 def plain_scalar(text: str) -> Any:
     """Meaning of an unquoted scalar under the YAML 1.2 core schema, decimal numbers only."""
+    if text[:1].isalpha() and text[0] not in "nNtTfF":
+        return text  # the first letter of no other meaning: nearly all words of a spec
     if text in _NULL:
         return None
     if text in _TRUE or text in _FALSE:
@@ -249,10 +264,6 @@ def plain_scalar(text: str) -> Any:
     if _INTEGER.fullmatch(text):
         return SourceInt(text) if len(text) <= 18 else SourceFloat(text)
     return SourceFloat(text) if _FLOAT.fullmatch(text) else text
-
-
-def _is_plain(event: yaml.ScalarEvent) -> bool:
-    return event.style in {None, ""}  # libyaml says "", PyYAML says None
 
 
 def _position(event: yaml.Event) -> Position:

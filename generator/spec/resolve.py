@@ -17,7 +17,7 @@ from generator.spec.executable import Executable
 from generator.spec.expand import as_written
 from generator.spec.findings import Findings
 from generator.spec.link import Linker
-from generator.spec.overlay import overlay, unknown_scenarios, unplaced_images
+from generator.spec.overlay import overlay, same_references, unknown_scenarios, unplaced_images
 from generator.spec.parameters import canonical
 from generator.spec.reader import Path, Positions
 from generator.spec.runs import DeploymentInput, Suspend
@@ -170,7 +170,7 @@ def resolve(project: Project, environment: str, catalog: Mapping[str, Workflow])
     unknown_scenarios(place, (scenario.metadata.name for scenario in project.scenarios), own)
     linkers: dict[str, Linker] = {}
     for written in project.scenarios:
-        linker = _linked(project, overlay(written, place, catalog, own), catalog)
+        linker = _linked(project, written, overlay(written, place, catalog, own), catalog)
         unplaced_images(written, place, linker.findings)
         linker.findings.items += missing_stores(written, linker.findings, place)
         linkers[written.metadata.name] = linker
@@ -200,10 +200,17 @@ def environment_findings(project: Project, environment: str) -> Findings:
     return Findings(path, project.positions.get(path, Positions()))
 
 
-def _linked(project: Project, scenario: Scenario, catalog: Mapping[str, Workflow]) -> Linker:
-    path = project.sources.get(scenario.metadata.name, "specs")
-    linker = Linker(scenario, Findings(path, project.positions.get(path, Positions())), catalog)
-    linker.run()
+def _linked(project: Project, written: Scenario, placed: Scenario, catalog: Mapping[str, Workflow]) -> Linker:
+    """The references of a scenario as an environment wants it; those that `load_project` has checked against
+    the same catalogue are not checked again where the environment has left them as they were written.
+    """
+    name = written.metadata.name
+    path = project.sources.get(name, "specs")
+    linker = Linker(placed, Findings(path, project.positions.get(path, Positions())), catalog)
+    if project.catalog is catalog and name in project.linked and same_references(written, placed):
+        linker.members = dict(project.linked[name])
+    else:
+        linker.run()
     return linker
 
 
