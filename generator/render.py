@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
@@ -20,13 +20,20 @@ from generator.emit import emit
 from generator.errors import Diagnostic, InputError
 from generator.fingerprint import digest, template_fingerprint
 from generator.images import image_files
-from generator.lint import errors, lint
 from generator.spec.resolve import Resolved, ResolvedExecutable
 from generator.version import TOOL, tool_version
 
 __all__ = ["render", "template_path"]
 
 MANIFEST_FORMAT = 1
+
+
+class Passed(Protocol):
+    """Templates that this very lint has passed before: see `generator.lintcache`."""
+
+    def __contains__(self, document: Mapping[str, Any]) -> bool: ...
+
+    def add(self, document: Mapping[str, Any]) -> None: ...
 
 
 def rendered_folder(environment: str) -> str:
@@ -49,11 +56,14 @@ def manifest_path(environment: str) -> str:
     return f"{rendered_folder(environment)}/manifest.json"
 
 
-def render(resolved: Resolved, rendered: Callable[[], None] | None = None) -> dict[str, bytes]:
+def render(
+    resolved: Resolved, rendered: Callable[[], None] | None = None, passed: Passed | None = None
+) -> dict[str, bytes]:
     """All files of one environment: path relative to the project root -> content, sorted by path.
 
-    `rendered` is called for each executable: thousands of them take seconds. Raises InputError with the
-    findings of every template that a catalogue's text made wrong.
+    `rendered` is called for each executable: thousands of them take seconds. A template among those in
+    `passed` is not linted once more. Raises InputError with the findings of every template that a
+    catalogue's text made wrong.
     """
     environment = resolved.environment.metadata.name
     files: dict[str, bytes] = {}
@@ -64,7 +74,7 @@ def render(resolved: Resolved, rendered: Callable[[], None] | None = None) -> di
         if rendered is not None:
             rendered()
         try:
-            document = build_template(executable, path)
+            document = build_template(executable, path, passed)
             if executable.workflow.builds_image:
                 files |= image_files(executable, image_path(environment, executable.id))
         except InputError as error:
@@ -78,7 +88,7 @@ def render(resolved: Resolved, rendered: Callable[[], None] | None = None) -> di
     return dict(sorted(files.items()))
 
 
-def build_template(executable: ResolvedExecutable, path: str) -> dict[str, Any]:
+def build_template(executable: ResolvedExecutable, path: str, passed: Passed | None = None) -> dict[str, Any]:
     """The template of one executable, checked. `path` stands in the findings of an InputError."""
     chunks = fill_chunks(executable, "template.yaml.j2", path)
     try:
@@ -86,10 +96,19 @@ def build_template(executable: ResolvedExecutable, path: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         message = f"template.yaml.j2 of workflow `{executable.workflow.name}` gives no YAML: {error}"
         raise InputError([Diagnostic(path, 1, 1, "template-syntax", message)]) from None
+    if passed is None or document not in passed:
+        _check(document, path)
+        if passed is not None:
+            passed.add(document)
+    return _tidy(dict(document))
+
+
+def _check(document: Any, path: str) -> None:
+    from generator.lint import errors, lint  # all its rules: a template that has passed before needs none
+
     findings = errors(lint(document, path, strict=True))
     if findings:
         raise InputError(findings)
-    return _tidy(dict(document))
 
 
 def _tidy(document: dict[str, Any]) -> dict[str, Any]:

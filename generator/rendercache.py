@@ -12,7 +12,6 @@ commit: all of them are a miss, and the long way is taken.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,11 +21,10 @@ from typing import Any
 from generator.errors import GeneratorError
 from generator.rendered import is_fresh
 from generator.renderinputs import inputs_digest, own_digest
-from generator.tree import Tree
+from generator.sealed import SealedFolder
 
 FORMAT = 1
 CACHE = ".corespec/cache/render"
-SEAL = f"{CACHE}/.gitignore"
 
 Entry = Mapping[str, Any]
 
@@ -83,63 +81,26 @@ def remember(
         "extra": _names(extra),
         "catalogs": _names(catalogs),
     }
-    try:
-        if os.path.realpath(root / CACHE) != os.path.realpath(root) + f"/{CACHE}":
-            return  # a link: whatever it leads to is not ours to write
-        tree = Tree(root)
-        seal = _seal(root) or _new_seal(root, tree)
-        for environment, files in rendered.items():
-            digests = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
-            entry = {**common, "seal": seal, "environment": environment, "files": digests}
-            body = json.dumps(entry).encode("utf-8")
-            tree.write(f"{CACHE}/{environment}.json", _checksum(body) + b"\n" + body)
-    except (OSError, GeneratorError):
-        return
+    cache = SealedFolder(root, CACHE)
+    for environment, files in rendered.items():
+        digests = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+        cache.write(environment, {**common, "environment": environment, "files": digests})
 
 
 def _current(root: Path, extra: Sequence[Path]) -> list[Entry]:
     """Entries that were written here, for these catalogue folders, from inputs that are still the same."""
-    seal, tree = _seal(root), Tree(root)
-    if seal is None:
-        return []
-    found = [_entry(tree, name) for name in tree.files(CACHE) if name.endswith(".json")]
-    ours = [entry for entry in found if entry and entry["seal"] == seal and entry["extra"] == _names(extra)]
+    cache = SealedFolder(root, CACHE)
+    found = [cache.read(name) for name in cache.names()]
+    ours = [
+        entry
+        for entry in found
+        if entry and entry.get("format") == FORMAT and entry["extra"] == _names(extra)
+    ]
     digests = {
         catalogs: inputs_digest(root, [Path(name) for name in catalogs])
         for catalogs in {tuple(entry["catalogs"]) for entry in ours}
     }
     return [entry for entry in ours if digests[tuple(entry["catalogs"])] == entry["inputs"]]
-
-
-def _entry(tree: Tree, name: str) -> Entry | None:
-    """An entry as `remember` wrote it; None for anything else."""
-    checksum, _, body = (tree.read(f"{CACHE}/{name}") or b"").partition(b"\n")
-    if checksum != _checksum(body):
-        return None
-    try:
-        entry = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    good = isinstance(entry, dict) and entry.get("format") == FORMAT
-    return entry if good and name == f"{entry['environment']}.json" else None
-
-
-def _checksum(body: bytes) -> bytes:
-    return hashlib.sha256(body).hexdigest().encode("ascii")
-
-
-def _seal(root: Path) -> list[int] | None:
-    """Identity of a file that only this machine can know: nobody can commit a cache that is believed here."""
-    try:
-        status = (root / SEAL).lstat()
-    except OSError:
-        return None
-    return [status.st_dev, status.st_ino, status.st_ctime_ns]
-
-
-def _new_seal(root: Path, tree: Tree) -> list[int] | None:
-    tree.write(SEAL, b"*\n")
-    return _seal(root)
 
 
 def _names(folders: Iterable[Path]) -> list[str]:

@@ -114,6 +114,17 @@ def own_digest() -> str:
     return total.hexdigest()
 
 
+def code_digest() -> str | None:
+    """SHA-256 in hex over this package's files and the versions of Python and of the libraries that matter;
+    None where that cannot be told.
+    """
+    try:
+        content = json.dumps({"own": own_digest(), "versions": _versions()}, sort_keys=True)
+    except OSError:
+        return None
+    return hashlib.sha256(content.encode("utf-8")).hexdigest()
+
+
 @lru_cache(maxsize=1)
 def _versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: _version(name) for name in _LIBRARIES}}

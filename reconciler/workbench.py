@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generator.errors import ReferenceUnavailableError
+from generator.lintcache import LintCache
 from generator.project import load_project, project_catalog
 from generator.render import render
 from generator.spec.environment import Environment, Git
@@ -71,7 +72,9 @@ def set_up(root: Path, environment: str, catalog: Sequence[Path], clock: Clock) 
 
 def equip(resolved: Resolved, root: Path, clock: Clock) -> Bench:
     """The rest of what a look needs, for specs that may be those of any commit; data lies below `root`."""
-    rendered = render(resolved)
+    linted = LintCache(root, resolved.environment.metadata.name)
+    rendered = render(resolved, passed=linted)
+    linted.save()
     cache = root / WORK / "cache"
     stores = open_stores(resolved.environment, root, clock)
     manifests = {
