@@ -6,6 +6,9 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+#: Between two looks at something that is under way.
+POLL_SECONDS = 2.0
+
 
 class Clock(Protocol):
     """What the reconciler needs of time."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reconciler.aicore import AICore
-from reconciler.clock import Clock
+from reconciler.clock import POLL_SECONDS, Clock
 from reconciler.events import Emitter, EventKind
 from reconciler.report.text import progress_text
-from reconciler.watch import POLL_SECONDS, Progress, watch
+from reconciler.watch import Progress, watch
 
 
 def follow(

@@ -10,7 +10,6 @@ from git import Repo
 from git.exc import GitCommandError
 
 from generator.errors import ReferenceUnavailableError, RepositoryError
-from generator.publish import publish
 from generator.repository import Credentials, GitRepository
 from generator.spec.environment import Environment
 from generator.spec.locks import LOCK_PATH
@@ -168,6 +167,8 @@ class Checkout:
                 f"{stale[0]} on {self._branch} is not what the specs render ({len(stale)} stale in all).",
                 remedy="Run: corespec publish",
             )
+        from generator.publish import publish  # most looks publish nothing
+
         done = publish(
             self._root,
             rendered,

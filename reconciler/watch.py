@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from reconciler.aicore import AICore
-from reconciler.clock import Clock
+from reconciler.clock import POLL_SECONDS, Clock
 from reconciler.errors import TransientError
 from reconciler.live import Execution, Metrics
 from reconciler.status import BEST_METRIC, latest
@@ -18,7 +18,6 @@ N = TypeVar("N", int, float)
 
 #: Name of the custom info in which a training reports how far it is.
 PROGRESS = "corespec/progress"
-POLL_SECONDS = 2.0
 #: AI Core may be away this long (restarting) before following it is given up.
 PATIENCE = timedelta(minutes=5)
 ENDED = frozenset({"COMPLETED", "DEAD", "STOPPED"})

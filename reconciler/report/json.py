@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reconciler.drift_model import Drift
-from reconciler.plan_model import Plan
-from reconciler.planfile import Origin
-from reconciler.status import Status
+if TYPE_CHECKING:
+    from reconciler.drift_model import Drift
+    from reconciler.plan_model import Plan
+    from reconciler.planfile import Origin
+    from reconciler.status import Status
 
 __all__ = ["drift_json", "plan_json", "status_json"]
 
