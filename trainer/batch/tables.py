@@ -31,7 +31,13 @@ def _bad(record: Record) -> Iterator[Row]:
 
 def _readings(record: Record) -> Iterator[Row]:
     if "reading" in record:
-        yield record["picture"], record["reading"], record["confidence"], record["complete"]
+        yield (
+            record["picture"],
+            record["reading"],
+            record["confidence"],
+            record["complete"],
+            record["accepted"],
+        )
 
 
 def _boxes(record: Record) -> Iterator[Row]:
@@ -51,7 +57,7 @@ def _classes(record: Record) -> Iterator[Row]:
 
 
 BAD = Table("bad_pictures.csv", ("picture", "code", "reason"), _bad)
-READINGS = Table("readings.csv", ("picture", "reading", "confidence", "complete"), _readings)
+READINGS = Table("readings.csv", ("picture", "reading", "confidence", "complete", "accepted"), _readings)
 BOXES = Table("results.csv", ("picture", "class", "score", "x1", "y1", "x2", "y2"), _boxes)
 CLASSES = Table("results.csv", ("picture", "class", "index", "probability"), _classes)
 NEIGHBOURS = Table("results.csv", ("picture", "nearest", "class", "distance"), _neighbours)

@@ -14,8 +14,8 @@ def augment(
 ) -> tuple[Tensor, Truth]:
     """Photometric and affine changes of pictures (B, 3, H, W), 0-255, and of the boxes on them.
 
-    A box becomes the upright hull of its four turned corners, drawn in by the amount the turn inflated
-    it; a box that leaves the picture by more than two thirds is no longer an object.
+    A box is moved and scaled with the pixels and stays upright; one that leaves the picture by more than
+    two thirds is no longer an object.
     """
     changed, matrices = change(pictures, config, random)
     return changed, _move(truth, matrices, pictures.shape[3], pictures.shape[2])
@@ -37,9 +37,9 @@ def _move(truth: Truth, matrices: Tensor, width: int, height: int) -> Truth:
     halves = (boxes[..., 2:] - boxes[..., :2]) / 2
     linear, offset = matrices[:, :, :2], matrices[:, :, 2]
     moved = centres @ linear.transpose(1, 2) + offset[:, None]
-    hull = halves @ linear.abs().transpose(1, 2)
-    upright = halves * torch.stack((linear[:, 0].norm(dim=-1), linear[:, 1].norm(dim=-1)), -1)[:, None]
-    halves = (hull + upright) / 2
+    # The objects' own sizes, not those of their turned hulls: boxes around what is turned by a few degrees
+    # in training would be a little large around everything that is not turned.
+    halves = halves * torch.stack((linear[:, 0].norm(dim=-1), linear[:, 1].norm(dim=-1)), -1)[:, None]
     whole = torch.cat((moved - halves, moved + halves), -1)
     limits = torch.tensor([width, height, width, height], device=boxes.device, dtype=boxes.dtype)
     cut = torch.minimum(whole.clamp(min=0), limits)

@@ -18,6 +18,7 @@ from trainer.detection.outcomes import (
     precision_recall,
 )
 from trainer.detection.reading import are_digits, spell
+from trainer.detection.readings import Counter, Readings
 from trainer.detection.suppression import Integers, pairwise_overlap
 
 # torchmetrics' own are rounded to 32 bits: a recall of 3 in 5 would not reach 0.6.
@@ -30,15 +31,17 @@ SIZES = ("small", "medium", "large")
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Metrics by name, the score threshold they were taken at, and the confusion matrix.
+    """Metrics by name, the thresholds they were taken at, and the confusion matrix.
 
     ``confusion`` (classes + 1, classes + 1): rows are what is there, columns what was found, last is
-    background.
+    background. ``reading_confidence`` is that from which on readings are accepted, None where nothing is
+    read.
     """
 
     metrics: Mapping[str, float]
     threshold: float
     confusion: Integers
+    reading_confidence: float | None = None
 
 
 @dataclass
@@ -52,21 +55,32 @@ class Evaluation:
         """Take in one picture."""
         self.outcomes.append(outcome)
 
-    def figures(self, threshold: float | None = None, *, detailed: bool = False) -> Figures:
+    def figures(
+        self,
+        threshold: float | None = None,
+        reading_confidence: float | None = None,
+        *,
+        detailed: bool = False,
+    ) -> Figures:
         """All figures; without a ``threshold`` the best on these very pictures is chosen.
 
-        Best is the highest F1; where the objects are digits, the most counters read without a fault.
-        ``detailed``: ``coco/mAP/<class>``, too.
+        Best is the highest F1; where the objects are digits, the most counters read without a fault. The same
+        goes for ``reading_confidence``: the lowest from which on readings can be relied on. ``detailed``:
+        ``coco/mAP/<class>``, too.
         """
         metrics = self._average_precision(detailed)
         judged = judge(self.outcomes)
+        readings = self._readings() if are_digits(self.classes) else None
         if threshold is None:
-            threshold = self._reading_threshold(best_threshold(judged))
+            threshold = best_threshold(judged)
+            threshold = readings.best_threshold(threshold) if readings else threshold
         metrics |= precision_recall(judged, threshold)
         metrics["calibration_error"] = calibration_error(judged)
-        if are_digits(self.classes):
-            metrics["reading_accuracy"] = self._reading_accuracy(threshold)
-        return Figures(metrics, threshold, self._confusion(threshold))
+        if readings:
+            if reading_confidence is None:
+                reading_confidence = readings.reliable_confidence(threshold)
+            metrics |= readings.figures(threshold, reading_confidence)
+        return Figures(metrics, threshold, self._confusion(threshold), reading_confidence)
 
     def _average_precision(self, detailed: bool) -> dict[str, float]:
         """COCO's mean over IoU 0.5 to 0.95, by size, and AP at IoU 0.5 of every class that occurs.
@@ -102,22 +116,9 @@ class Evaluation:
                     metrics[f"coco/mAP/{self.classes[label]}"] = _mean(curves)
         return metrics
 
-    def _reading_accuracy(self, threshold: float) -> float:
-        """Share of the counters of which every digit was read, and nothing else."""
-        right = [
-            spell(found.boxes, found.labels, self.classes)
-            == spell(outcome.boxes, outcome.labels, self.classes)
-            for outcome in self.outcomes
-            for found in [outcome.found.above(threshold)]
-        ]
-        return sum(right) / len(right) if right else 0.0
-
-    def _reading_threshold(self, usual: float) -> float:
-        """The threshold nearest to ``usual`` that reads the most counters, in steps of 0.025."""
-        if not are_digits(self.classes):
-            return usual
-        candidates = [usual, *(step / 40 for step in range(4, 33))]
-        return max(candidates, key=lambda at: (self._reading_accuracy(at), -abs(at - usual)))
+    def _readings(self) -> Readings:
+        counters = [Counter(o.found, spell(o.boxes, o.labels, self.classes)) for o in self.outcomes]
+        return Readings(counters, self.classes)
 
     def _confusion(self, threshold: float) -> Integers:
         background = len(self.classes)

@@ -25,6 +25,7 @@ class ModelCard:
     threshold: float
     class_agnostic: bool
     digits: bool
+    reading_confidence: float | None
     parameters: Mapping[str, Any]
     fingerprint: str
     pictures: Mapping[str, int]
@@ -43,6 +44,7 @@ class ModelCard:
             "score_threshold": round(self.threshold, 4),
             "class_agnostic_nms": self.class_agnostic,
             "digits": self.digits,
+            "reading_confidence": self.reading_confidence,
             "parameters": dict(self.parameters),
             "dataset": {"fingerprint": self.fingerprint, "pictures": dict(self.pictures)},
             "metrics": {split: dict(values) for split, values in self.metrics.items()},

@@ -23,8 +23,8 @@ from trainer.training.module import Recipe, TrainedModule
 class DetectionModule(TrainedModule[CompactDetector]):
     """Trains ``CompactDetector``.
 
-    ``figures`` holds the latest evaluation; ``threshold`` is the score threshold chosen on validation, which
-    the test split is judged by.
+    ``figures`` holds the latest evaluation; ``threshold`` is the score threshold chosen on validation, and
+    ``reading_confidence`` that from which on readings are accepted: the test split is judged by them.
     """
 
     figures: Figures | None
@@ -42,6 +42,7 @@ class DetectionModule(TrainedModule[CompactDetector]):
         self.classes = classes
         self.class_agnostic = class_agnostic
         self.threshold: float | None = None
+        self.reading_confidence: float | None = None
         self.figures = None
         self.evaluation = Evaluation(classes)
         self.preparation = preparation
@@ -62,6 +63,7 @@ class DetectionModule(TrainedModule[CompactDetector]):
         self._gather()
         self.figures = self.evaluation.figures(detailed=not fitting)
         self.threshold = self.figures.threshold
+        self.reading_confidence = self.figures.reading_confidence
         self.log_dict(dict(self.figures.metrics))
 
     def on_test_epoch_start(self) -> None:
@@ -72,7 +74,7 @@ class DetectionModule(TrainedModule[CompactDetector]):
 
     def on_test_epoch_end(self) -> None:
         self._gather()
-        self.figures = self.evaluation.figures(self.threshold, detailed=True)
+        self.figures = self.evaluation.figures(self.threshold, self.reading_confidence, detailed=True)
 
     def _gather(self) -> None:
         """Take in what the other processes have found."""
@@ -90,12 +92,12 @@ class DetectionModule(TrainedModule[CompactDetector]):
             self.evaluation.add(Outcome(index, found, truth, labels, batch.scales[row]))
 
     def kept(self) -> dict[str, Any]:
-        """The threshold belongs to the weights."""
-        return {"threshold": self.threshold}
+        """The thresholds belong to the weights."""
+        return {"threshold": self.threshold, "reading_confidence": self.reading_confidence}
 
     def restore(self, kept: Mapping[str, Any]) -> None:
-        """Take up the threshold."""
-        self.threshold = kept["threshold"]
+        """Take up the thresholds."""
+        self.threshold, self.reading_confidence = kept["threshold"], kept["reading_confidence"]
 
 
 def decode(predictions: Predictions) -> tuple[Tensor, Tensor]:

@@ -40,8 +40,9 @@ class Prediction:
         reading = self.found.reading
         if reading is None:
             return f"{self.path}\t{len(document['boxes'])} objects\t{boxes}"
-        note = "" if reading.complete else " (a wheel seems missing)"
         text = reading.text or "nothing found"
+        note = "" if document["accepted"] else " (not sure enough)"
+        note = note if reading.complete or not reading.text else " (a wheel seems missing)"
         return f"{self.path}\t{text}\t{reading.confidence:.2f}{note}\t{boxes}"
 
 

@@ -90,6 +90,7 @@ class DetectionTraining(TrainingRun[DetectionParameters]):
             threshold=self.threshold,
             class_agnostic=self.module.class_agnostic,
             digits=are_digits(self.dataset.classes),
+            reading_confidence=self.module.reading_confidence,
             metrics={str(split): values for split, values in metrics.items()},
             **self.described(),
         )

@@ -20,32 +20,38 @@ from trainer.inference.letterbox import Letterbox
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one picture of ``size`` (width, height) holds: boxes in its pixels, best first."""
+    """What one picture of ``size`` (width, height) holds: boxes in its pixels, best first.
+
+    A reading below ``reading_confidence`` is better left to a person.
+    """
 
     size: tuple[int, int]
     detections: Detections
     classes: tuple[str, ...]
     reading: Reading | None
+    reading_confidence: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready; boxes in reading order where there is one."""
-        order = self.reading.order if self.reading else range(len(self.detections.scores))
-        document: dict[str, Any] = {}
-        if self.reading:
-            document |= {
-                "reading": self.reading.text,
-                "confidence": round(self.reading.confidence, 4),
-                "complete": self.reading.complete,
-            }
-        document["boxes"] = [
-            {
-                "class": self.classes[self.detections.labels[index]],
-                "score": round(float(self.detections.scores[index]), 4),
-                "box": [round(value, 1) for value in self.detections.boxes[index].tolist()],
-            }
-            for index in order
-        ]
-        return document
+        """JSON-ready; where there is a reading its boxes come first, in order, then those it leaves out."""
+        every = range(len(self.detections.scores))
+        if self.reading is None:
+            return {"boxes": [self._box(index) for index in every]}
+        left_out = [index for index in every if index not in self.reading.order]
+        return {
+            "reading": self.reading.text,
+            "confidence": round(self.reading.confidence, 4),
+            "complete": self.reading.complete,
+            "accepted": self.reading.accepted(self.reading_confidence),
+            "boxes": [self._box(index) for index in (*self.reading.order, *left_out)],
+        }
+
+    def _box(self, index: int) -> dict[str, Any]:
+        found = self.detections
+        return {
+            "class": self.classes[found.labels[index]],
+            "score": round(float(found.scores[index]), 4),
+            "box": [round(value, 1) for value in found.boxes[index].tolist()],
+        }
 
     def draw(self, canvas: Image.Image, factor: float) -> None:
         """Draw the boxes with class and score onto the picture, enlarged by ``factor``."""
@@ -76,6 +82,8 @@ class Detector(OnnxModel):
         self.overlap = overlap
         self.class_agnostic = card.flag("class_agnostic_nms")
         self.digits = card.flag("digits")
+        limited = card.document.get("reading_confidence") is not None
+        self.reading_confidence = card.fraction("reading_confidence") if limited else 0.0
 
     def infer(
         self, pixels: Sequence[npt.NDArray[np.uint8]], sizes: Sequence[tuple[int, int]]
@@ -97,6 +105,5 @@ class Detector(OnnxModel):
         )
         letterbox = Letterbox.fit(size, self.card.size)
         placed = Detections(letterbox.to_picture(found.boxes, size), found.scores, found.labels)
-        return Found(
-            size, placed, self.card.classes, read(placed, self.card.classes) if self.digits else None
-        )
+        reading = read(placed, self.card.classes) if self.digits else None
+        return Found(size, placed, self.card.classes, reading, self.reading_confidence)

@@ -62,6 +62,14 @@ def test_a_turned_box_stays_close_around_its_pixels() -> None:
         torch.testing.assert_close(moved.boxes[row, 0], seen, atol=3.0, rtol=0)
 
 
+def test_boxes_keep_their_size_on_pictures_that_are_turned() -> None:
+    """Else the network would learn boxes that are too large for pictures that are not."""
+    pictures, truth = batch()
+    _, moved = augment(pictures, truth, replace(STILL, degrees=4, shear=2), torch.Generator().manual_seed(4))
+    sizes = moved.boxes[:, 0, 2:] - moved.boxes[:, 0, :2]
+    torch.testing.assert_close(sizes, torch.tensor([30.0, 24.0]).expand(8, 2), atol=0.1, rtol=0)
+
+
 def test_a_box_that_leaves_the_picture_is_no_object_any_more() -> None:
     pictures, truth = batch(64)
     _, moved = augment(pictures, truth, replace(STILL, shift=0.9), torch.Generator().manual_seed(2))

@@ -36,12 +36,13 @@ def test_perfect_detections_score_one_everywhere() -> None:
     figures = evaluation.figures()
     names = {
         "mAP/allClasses", "mAP/0", "mAP/1", "coco/mAP", "coco/mAP_50", "coco/mAP_75", "coco/mAP_small",
-        "precision", "recall", "F1", "reading_accuracy", "calibration_error",
+        "precision", "recall", "F1", "reading_accuracy", "accepted_readings", "accepted_reading_accuracy",
     }  # fmt: skip
-    assert set(figures.metrics) == names
+    assert set(figures.metrics) == {*names, "calibration_error", "mean_digit_error"}
     error = figures.metrics["calibration_error"]
     assert error == pytest.approx(0.2), "right each time, with scores of 0.9, 0.8 and 0.7"
-    assert all(value == pytest.approx(1.0) for value in figures.metrics.values() if value != error)
+    assert all(figures.metrics[name] == pytest.approx(1.0) for name in names)
+    assert figures.metrics["mean_digit_error"] == 0.0
     assert figures.confusion.tolist() == [[1, 0, 0], [0, 2, 0], [0, 0, 0]]
 
 

@@ -46,3 +46,30 @@ def test_no_two_detections_of_a_class_overlap_and_the_best_come_first(
     np.fill_diagonal(rivals, False)
     assert (overlap[rivals] <= (0.5 if class_agnostic else 0.6) + 1e-6).all()
     assert (np.diff(found.scores) <= 0).all()
+
+
+def test_neighbours_that_agree_have_a_say_in_the_sides() -> None:
+    """Three points see one object, each a little wrong; a fourth, of something else, is not asked."""
+    boxes = np.array([[0, 0, 40, 40], [2, 0, 42, 40], [1, 0, 41, 40], [24, 0, 64, 40]], dtype=np.float32)
+    scores = np.array([[0.8], [0.8], [0.8], [0.7]], dtype=np.float32)
+    (box, _) = detect(boxes, scores, class_agnostic=True).boxes
+    np.testing.assert_allclose(box, [1, 0, 41, 40], atol=0.1)
+
+
+def test_other_classes_have_no_say_where_classes_are_judged_alone() -> None:
+    boxes = np.array([[0, 0, 40, 40], [2, 0, 42, 40]], dtype=np.float32)
+    found = detect(boxes, np.eye(2, dtype=np.float32), class_agnostic=False)
+    np.testing.assert_allclose(found.boxes, boxes)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.95))
+def test_a_higher_threshold_leaves_out_detections_and_changes_none(seed: int, threshold: float) -> None:
+    """The evaluation looks at everything, the server at what passes the model's threshold."""
+    random = np.random.default_rng(seed)
+    corner = random.uniform(0, 12, (40, 2))
+    boxes = np.concatenate([corner, corner + random.uniform(20, 30, (40, 2))], 1).astype(np.float32)
+    scores = random.uniform(0, 1, (40, 2)).astype(np.float32)
+    every = detect(boxes, scores, class_agnostic=True).above(threshold)
+    some = detect(boxes, scores, class_agnostic=True, threshold=threshold)
+    np.testing.assert_allclose(some.boxes, every.boxes, rtol=1e-4)
+    np.testing.assert_array_equal(some.scores, every.scores)
