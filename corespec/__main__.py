@@ -38,6 +38,7 @@ VERBS = {
     "plan": "Show what apply would do, and why.",
     "apply": "Upload, register, configure and launch what the specs want.",
     "reconcile": "Fetch, validate, render, publish and apply: once, or in a loop.",
+    "adopt": "Take what AI Core has already into the specs, observed and proven to start nothing.",
     "drift": "What somebody changed by hand, and no spec explains.",
     "unlock": "Who is at work here; remove a lock that was left, by its token.",
     "status": "One row for each address: in sync, healthy, and why not.",

@@ -15,25 +15,25 @@ from reconciler.find import adopted_configuration, as_adopted, known_artifact
 from reconciler.live import Configuration, Live
 from reconciler.plan_model import Problem
 
-__all__ = ["Adoption", "adopted_problems", "why_not_adopted"]
+__all__ = ["Problems", "adopted_problems", "difference", "why_not_adopted"]
 
 _GONE = "adopted-missing"
 _DIFFERENT = "adopted-differs"
 
 
 @dataclass(frozen=True, slots=True)
-class Adoption:
+class Problems:
     """What is wrong with the adopted objects."""
 
     warnings: tuple[Problem, ...]
     errors: tuple[Problem, ...]
 
 
-def adopted_problems(desired: Desired, live: Live) -> Adoption:
+def adopted_problems(desired: Desired, live: Live) -> Problems:
     """An artifact that is gone forbids the plan where something of ours needs it; all else is a warning."""
     needed = {item.address for item in _needed(desired)}
     gone = [_no_artifact(one) for one in desired.artifacts if not known_artifact(one, live.artifacts)]
-    return Adoption(
+    return Problems(
         warnings=(
             *(problem for problem in gone if problem.address not in needed),
             *(problem for one in desired.configurations for problem in _configuration(one, desired, live)),
@@ -72,7 +72,7 @@ def _configuration(wanted: DesiredConfiguration, desired: Desired, live: Live) -
             f"scenario {wanted.scenario} has no configuration {wanted.adopted.id} of {wanted.executable}",
             "An id belongs to one AI Core and resource group: correct it, or remove `adopt`.",
         )
-    elif wanted.observed and (said := _difference(wanted, found, desired, live)):
+    elif wanted.observed and (said := difference(wanted, found, desired, live)):
         yield Problem(
             wanted.address,
             _DIFFERENT,
@@ -81,7 +81,7 @@ def _configuration(wanted: DesiredConfiguration, desired: Desired, live: Live) -
         )
 
 
-def _difference(wanted: DesiredConfiguration, found: Configuration, desired: Desired, live: Live) -> str:
+def difference(wanted: DesiredConfiguration, found: Configuration, desired: Desired, live: Live) -> str:
     """What the spec says otherwise than the adopted configuration; empty where it describes it."""
     vouched = wanted.adopted is not None and bool(wanted.adopted.content) and bool(wanted.full_name)
     if vouched and as_adopted(wanted):

@@ -94,6 +94,9 @@ def _strays(
     `rerunAfter` are the business of an earlier spec.
     """
     runs_there = executions_of(find_configurations(configuration, live), live)
+    # How often it was run before it was adopted, and by whom, nobody knows.
+    adopted = configuration.adopted.id if configuration.adopted else ""
+    runs_there = tuple(run for run in runs_there if run.configuration != adopted)
     counted = [run for run in runs_there if run.status == "COMPLETED" or run.active]
     explained = {run.id for run in counted if now and not any(_counts(run, intent) for intent in now)}
     for intent in (*now, *past):

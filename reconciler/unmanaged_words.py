@@ -11,7 +11,6 @@ from generator.spec.parameters import UnfitValueError, canonical
 from reconciler.desired import DATASET_LABEL
 from reconciler.live import Artifact, Execution
 
-_MOST_WANTED = 100
 _SECRET = re.compile(r"passw|secret|token|credential|api_?key|private_?key", re.IGNORECASE)
 _OWNER = re.compile(r"(^|[._/-])(owner|owned-by|managed-by|managedby)$", re.IGNORECASE)
 
@@ -27,9 +26,9 @@ def names(wanted: str) -> Iterator[str]:
 
 
 def want(runs: Iterable[Execution]) -> dict[str, int]:
-    """As many as there are: one that failed or was stopped is wanted by nobody."""
-    number = sum(run.status == "COMPLETED" or run.active for run in runs)
-    return {} if number == 1 else {"want": min(number, _MOST_WANTED)}
+    """One, however often it was run: an edit shall not start as many. None where every run failed or was
+    stopped, because nobody says that it is wanted."""
+    return {} if any(run.status == "COMPLETED" or run.active for run in runs) else {"want": 0}
 
 
 def owner(artifact: Artifact) -> str:

@@ -147,12 +147,15 @@ def test_observed_runs_are_neither_started_nor_stopped_nor_unhealthy(live: Live)
     ]
 
 
-def test_what_others_do_with_an_observed_configuration_is_no_drift(live: Live) -> None:
-    """A second run is a stray one only once the configuration is managed."""
+def test_further_runs_of_an_adopted_configuration_are_no_drift(live: Live) -> None:
+    """How often it was run before it was adopted nobody knows; one that is stopped while it is managed is."""
     again = replace(live.executions[0], id="e-again")
     busy = replace(live, executions=(*live.executions, again))
     assert list(run_findings(_desired(_wanted(True)), busy, {})) == []
-    assert [f.path for f in run_findings(_desired(_wanted(False)), busy, {})] == ["e-theirs"]
+    assert list(run_findings(_desired(_wanted(False)), busy, {})) == []
+    stopped = replace(live, executions=(replace(live.executions[0], status="STOPPED"),))
+    assert list(run_findings(_desired(_wanted(True)), stopped, {})) == []
+    assert [f.path for f in run_findings(_desired(_wanted(False)), stopped, {})] == ["e-theirs"]
 
 
 def test_an_artifact_that_is_gone(live: Live) -> None:
