@@ -92,7 +92,7 @@ def _filled(notebook: Notebook) -> tuple[str, str]:
     first = notebook.configure("My Digits (rough)", "exec", {"base_learning_rate": "1e-3"}, {"datain": data})
     notebook.run(first)
     run = notebook.run(first)
-    notebook.configure("My Digits (rough)", "exec", {"maximum_training_steps": "7"}, {"datain": data})
+    notebook.configure("Nobody ran this", "exec", {"maximum_training_steps": "7"}, {"datain": data})
     return first, run
 
 
