@@ -181,7 +181,7 @@ def test_only_to_look_at(notebook: Notebook) -> None:
     assert world.run("validate").code == 0
     assert world.run("plan").code == 0
     assert world.run("logs", "my-digits-rough").code == 0
-    shown = world.run("status").out
+    shown = world.run("status", "-o", "json").out
     assert first in shown
     assert "only observed" in shown
     spec.write_text(spec.read_text().replace("observe: true", "observe: false"))
