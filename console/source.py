@@ -67,7 +67,7 @@ class ReconcilerPort:
                 sync=row.sync.value,
                 health=row.health.value,
                 reason=row.reason.value,
-                message=row.message,
+                message="; ".join(part for part in (row.message, row.alert) if part),
                 since=row.since,
                 best_map=row.best,
                 execution_id=row.execution,

@@ -15,7 +15,7 @@ from reconciler.events import Event, EventKind
 from reconciler.health import Sync
 from reconciler.journal import Journal, Level
 from reconciler.loop import Bell, DaemonClock, Ended, Ending, Pace, StopRequestedError
-from reconciler.notify import Memory, Notice, Notifier, Severity, notices, targets
+from reconciler.notify import Memory, Notice, Notifier, Severity, alert_of, notices, targets
 from reconciler.observability import METERS
 from reconciler.plan_model import Action, Plan
 from reconciler.session import Options, Result, Session
@@ -183,7 +183,8 @@ class Daemon:
         )
         commit = self._commit()
         told = self._memory.well(self._notice("Recovered", "rounds end well again", commit))
-        self._memory.keep([self._itself, *(row.address for row in rows)])
+        alerts = (alert_of(row.address) for row in rows if row.alert)
+        self._memory.keep([self._itself, *(row.address for row in rows), *alerts])
         self._tell([*told, *notices(status, commit, self._memory)])
         return Ended(Ending.OK)
 

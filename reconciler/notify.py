@@ -12,7 +12,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -24,6 +24,7 @@ from generator.spec.operations import Notification
 from reconciler.files import write_atomically
 from reconciler.health import Health
 from reconciler.status import Status
+from reconciler.suspension import OVER
 from reconciler.webhook import signature
 
 Severity = Literal["info", "error"]
@@ -130,7 +131,17 @@ def notices(status: Status, revision: str, memory: Memory) -> list[Notice]:
             timestamp=status.observed_at,
         )
         told += memory.failing(notice) if bad else memory.well(notice)
+        if row.alert:
+            name = alert_of(row.address)
+            told += memory.failing(
+                replace(notice, object=name, severity="error", reason=OVER, message=row.alert)
+            )
     return told
+
+
+def alert_of(address: str) -> str:
+    """Under which name an address is told of that is healthy, and needs somebody all the same."""
+    return f"{address}#suspend"
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from reconciler.plan_model import (
 )
 from reconciler.prune import Pruned, Pruning, plan_prune
 from reconciler.runs import plan_runs, run_states
+from reconciler.suspension import overdue
 
 __all__ = ["Action", "Category", "Change", "FieldChange", "Plan", "Problem", "Stage", "StageName", "plan"]
 
@@ -86,7 +87,16 @@ def plan(
         environment=desired.environment,
         stages=tuple(stage for stage in stages if stage.changes),
         retired=tuple(_retired(everything, live, serving.names)),
-        warnings=tuple(sorted([*serving.warnings, *_unasked(everything, live, pruned), *foreign.warnings])),
+        warnings=tuple(
+            sorted(
+                [
+                    *serving.warnings,
+                    *_unasked(everything, live, pruned),
+                    *foreign.warnings,
+                    *overdue(everything, live.observed_at).values(),
+                ]
+            )
+        ),
         errors=tuple(
             sorted(
                 [

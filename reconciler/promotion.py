@@ -28,6 +28,7 @@ from reconciler.figures import last_values, lower_is_better
 from reconciler.find import find_configurations
 from reconciler.health import Health, Reason, Verdict, deployment_health
 from reconciler.live import Deployment, Live
+from reconciler.suspension import suspended
 
 #: Splits that say how good a model is, the one that says most first.
 SPLITS = ("test", "validation")
@@ -263,23 +264,16 @@ def _promotion(wanted: DesiredDeployment, desired: Desired, live: Live) -> Promo
     configuration = _configuration(wanted, choices, desired, server)
     step, reason = _step(wanted, server, configuration, live)
     said = "; ".join(choice.reason for choice in choices.values())
-    suspended = _suspended(wanted, live.observed_at)
+    rests = suspended(wanted.suspend, live.observed_at)
     return Promotion(
         wanted,
         servers,
         configuration,
-        Step.NOTHING if suspended or wanted.observed else step,
+        Step.NOTHING if rests or wanted.observed else step,
         "; ".join(part for part in (reason, said) if part),
         tuple(choices.values()),
-        suspended,
+        rests,
     )
-
-
-def _suspended(wanted: DesiredDeployment, now: datetime) -> str:
-    suspend = wanted.suspend
-    if suspend is None or (suspend.until is not None and suspend.until <= now):
-        return ""
-    return f"{suspend.reason} until {suspend.until.isoformat()}" if suspend.until else suspend.reason
 
 
 def _configuration(

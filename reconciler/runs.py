@@ -21,6 +21,7 @@ from reconciler.health import Health, Reason, RunState, Verdict, runs
 from reconciler.live import Configuration, Execution, Live
 from reconciler.plan_model import Action, Category, Change, Problem, counted
 from reconciler.policy import Span, hours_in_a_day, launch_gate
+from reconciler.suspension import suspended
 
 Found = Mapping[str, tuple[Configuration, ...]]
 _HOUR = timedelta(hours=1)
@@ -68,12 +69,12 @@ def _own_state(wanted: DesiredExecution, configurations: tuple[Configuration, ..
     state = runs(wanted.budget, executions_of(configurations, live), live.observed_at)
     if wanted.configuration.observed:
         return _only_seen(state)
-    suspend = wanted.suspend
-    over = suspend is None or (suspend.until is not None and suspend.until <= live.observed_at)
-    if suspend is None or over or not state.launches:
+    why = suspended(wanted.suspend, live.observed_at)
+    if not why or not state.launches:
         return state
-    until = f" until {suspend.until.isoformat()}" if suspend.until else ""
-    verdict = Verdict(Health.SUSPENDED, Reason.SUSPENDED, f"{suspend.reason}{until}")
+    was = state.verdict  # what it was stays in sight
+    kept = "" if was.reason is Reason.NOT_STARTED else f"; before: {was.reason.value} {was.message}".rstrip()
+    verdict = Verdict(Health.SUSPENDED, Reason.SUSPENDED, f"{why}{kept}")
     return replace(state, verdict=verdict, launches=0, not_before=None)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from reconciler.plan import find_application
 from reconciler.plan_model import FORMAT_VERSION
 from reconciler.promotion import Promotion, Step, promotion_health, promotions
 from reconciler.runs import run_states
+from reconciler.suspension import overdue
 
 __all__ = ["Status", "StatusRow", "split_of"]
 
@@ -40,6 +41,7 @@ class StatusRow:
     best: float | None = None
     deployment: str | None = None  #: id of a model server
     url: str | None = None  #: where it answers
+    alert: str = ""  #: something that somebody should see to, whatever the health
 
     def document(self, now: datetime) -> dict[str, Any]:
         server = {"deployment": self.deployment, "deployment_url": self.url or ""} if self.deployment else {}
@@ -49,6 +51,7 @@ class StatusRow:
             "health": self.health.value,
             "reason": self.reason.value,
             "message": self.message,
+            "alert": self.alert or None,
             "since": self.since.isoformat() if self.since else None,
             "age_seconds": int((now - self.since).total_seconds()) if self.since else None,
             "execution": self.execution,
@@ -86,6 +89,7 @@ def status(desired: Desired, live: Live, metrics: Mapping[str, Metrics]) -> Stat
     """The state of everything wanted; `metrics` by execution id, for the figures."""
     desired = bind(desired, live)
     states = run_states(desired, live)
+    alerts = {address: problem.message for address, problem in overdue(desired, live.observed_at).items()}
     rows = [
         _application(desired, live),
         *_templates(desired, live),
@@ -96,7 +100,8 @@ def status(desired: Desired, live: Live, metrics: Mapping[str, Metrics]) -> Stat
         *(_deployment(promotion) for promotion in promotions(desired, live)),
     ]
     revision = live.application_status.revision if live.application_status else ""
-    return Status(desired.environment, live.observed_at, revision, tuple(rows))
+    told = tuple(replace(row, alert=alerts.get(row.address, "")) for row in rows)
+    return Status(desired.environment, live.observed_at, revision, told)
 
 
 def executions_shown(desired: Desired, live: Live) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from generator.spec.executable import Retry, Scaling, Volume
 from generator.spec.model import SpecModel
+from generator.spec.runs import Suspend
 from generator.spec.types import (
     DockerSecretName,
     Duration,
@@ -24,6 +25,7 @@ from generator.spec.types import (
     ParameterValue,
     Quantity,
     ResourcePlan,
+    Timestamp,
 )
 
 
@@ -76,6 +78,10 @@ class ExecutionOverrides(SpecModel):
     """A run that takes longer is stopped."""
     max_parallel: Annotated[StrictInt, Field(ge=1, le=1000)] | None = None
     """Most runs of this execution at one time."""
+    suspend: Suspend | None = None
+    """Start nothing here for now."""
+    rerun_after: Timestamp | None = None
+    """Only runs created after this time count here."""
 
 
 class ScenarioOverrides(SpecModel):

@@ -62,7 +62,7 @@ def status_markdown(status: Status) -> str:
     lines = [f"| address | sync | health | reason | {BEST_METRIC} |", "|---|---|---|---|---|"]
     for row in status.rows:
         best = f"{row.best:.3f}" if row.best is not None else ""
-        reason = f"{row.reason.value} {row.message}".strip()
+        reason = " ".join(part for part in (row.reason.value, row.message, row.alert) if part)
         lines.append(
             f"| `{row.address}` | {row.sync.value} | {row.health.value} | {escape(reason)} | {best} |"
         )

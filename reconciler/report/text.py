@@ -100,6 +100,8 @@ def status_text(status: Status) -> str:
         lines.append("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
         if row and row.message and (row.health != "Healthy" or row.deployment):
             lines.append(f"    {row.message}")
+        if row and row.alert:
+            lines.append(f"    alert: {row.alert}")
     lines.append(f"Environment {status.environment}: {status.health.value}, {_revision(status.revision)}.")
     return "\n".join(lines) + "\n"
 
