@@ -38,13 +38,10 @@ VERBS = {
     "plan": "Show what apply would do, and why.",
     "apply": "Upload, register, configure and launch what the specs want.",
     "reconcile": "Fetch, validate, render, publish and apply: once, or in a loop.",
-<<<<<<< HEAD
     "adopt": "Take what AI Core has already into the specs, observed and proven to start nothing.",
-=======
     "suspend": "Let an execution or deployment rest: say so in its spec.",
     "resume": "Let it go on.",
     "rerun": "Let an execution run once more: say so in its spec.",
->>>>>>> 64b01b7 (Suspend, resume and rerun by one key of the spec; say when a suspension is over)
     "drift": "What somebody changed by hand, and no spec explains.",
     "unlock": "Who is at work here; remove a lock that was left, by its token.",
     "status": "One row for each address: in sync, healthy, and why not.",
