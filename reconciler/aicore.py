@@ -33,16 +33,26 @@ PAGE = 1000
 LOG_PAGE = 5000
 #: Executions per metrics request: the API's own maximum.
 METRICS_PAGE = 10
+Headers = Mapping[str, str]
 
 
 class Pipe(Protocol):
-    """What carries the requests: `reconciler.transport.Transport`, or a test's own."""
+    """What carries the requests: `reconciler.transport.Transport`, or a test's own.
 
-    def get(self, path: str, params: Mapping[str, str] | None = None) -> Any: ...
+    `headers` go beside, and instead of, those that every request has.
+    """
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]: ...
+    def get(
+        self, path: str, params: Mapping[str, str] | None = None, headers: Headers | None = None
+    ) -> Any: ...
 
-    def patch(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]: ...
+    def post(
+        self, path: str, body: Mapping[str, Any], headers: Headers | None = None
+    ) -> Mapping[str, Any]: ...
+
+    def patch(
+        self, path: str, body: Mapping[str, Any], headers: Headers | None = None
+    ) -> Mapping[str, Any]: ...
 
     def delete(self, path: str) -> Mapping[str, Any]: ...
 
@@ -77,11 +87,27 @@ class AICore:
             )
         return status == "PROVISIONED"
 
-    def object_store_secrets(self) -> frozenset[str]:
-        return frozenset(self._names("/admin/objectStoreSecrets", "name"))
+    def resource_group_labels(self, name: str) -> dict[str, str]:
+        """Its labels; none for a group that does not exist (yet)."""
+        try:
+            answer = self._get(f"/admin/resourceGroups/{quote(name)}")
+        except NotFoundError:
+            return {}
+        return wire.parse("a resource group", lambda item: wire.pairs(item.get("labels")), (answer,))[0]
+
+    def object_store_secrets(self) -> dict[str, dict[str, str]]:
+        """Name -> what AI Core shows of it, never its keys."""
+        return dict(wire.parse("an object store secret", wire.shown, self._list("/admin/objectStoreSecrets")))
 
     def docker_secrets(self) -> frozenset[str]:
         return frozenset(self._names("/admin/dockerRegistrySecrets", "name"))
+
+    def generic_secrets(self, *, tenant_wide: bool) -> dict[str, dict[str, str]]:
+        """Name -> labels, of the resource group or of the whole tenant."""
+        items = self._list("/admin/secrets", headers=_scope(tenant_wide))
+        return dict(
+            wire.parse("a secret", lambda item: (str(item["name"]), wire.pairs(item.get("labels"))), items)
+        )
 
     def executables(self, scenario: str) -> tuple[Executable, ...]:
         """What AI Core offers of a scenario; nothing where it has synced none of its templates."""
@@ -148,15 +174,17 @@ class AICore:
     def _names(self, path: str, key: str) -> tuple[str, ...]:
         return wire.parse(f"an entry of {path}", lambda item: str(item[key]), self._list(path))
 
-    def _get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
-        return repeat_read(lambda: self._pipe.get(path, params), self._clock)
+    def _get(self, path: str, params: Mapping[str, str] | None = None, headers: Headers | None = None) -> Any:
+        return repeat_read(lambda: self._pipe.get(path, params, *_beside(headers)), self._clock)
 
-    def _list(self, path: str, params: Mapping[str, str] | None = None) -> list[Mapping[str, Any]]:
+    def _list(
+        self, path: str, params: Mapping[str, str] | None = None, headers: Headers | None = None
+    ) -> list[Mapping[str, Any]]:
         """Every object of a collection, or an error: never a part of it."""
         items: dict[str, Mapping[str, Any]] = {}
         while True:
             page = {"$top": str(PAGE), "$skip": str(len(items))} if items else {"$top": str(PAGE)}
-            answer = self._get(path, {**(params or {}), **page})
+            answer = self._get(path, {**(params or {}), **page}, headers)
             found = _resources(path, answer)
             before = len(items)
             items.update((_identity(path, item), item) for item in found)
@@ -171,24 +199,57 @@ class AICore:
 class AICoreWriter(AICore):
     """Read and write port. Each method sends exactly one request and raises AmbiguousError when in doubt."""
 
-    def create_resource_group(self, name: str) -> None:
-        self._pipe.post("/admin/resourceGroups", {"resourceGroupId": name})
+    def create_resource_group(self, name: str, labels: Mapping[str, str] | None = None) -> None:
+        body = {"resourceGroupId": name} | ({"labels": _labels(labels)} if labels else {})
+        self._pipe.post("/admin/resourceGroups", body)
+
+    def patch_resource_group(self, name: str, labels: Mapping[str, str]) -> None:
+        """Replace all labels."""
+        self._pipe.patch(f"/admin/resourceGroups/{quote(name)}", {"labels": _labels(labels)})
 
     def create_object_store_secret(self, body: Mapping[str, Any]) -> None:
         self._pipe.post("/admin/objectStoreSecrets", body)
 
-    def create_docker_secret(self, name: str, dockerconfigjson: str) -> None:
-        self._pipe.post(
-            "/admin/dockerRegistrySecrets", {"name": name, "data": {".dockerconfigjson": dockerconfigjson}}
-        )
+    def patch_object_store_secret(self, body: Mapping[str, Any]) -> None:
+        self._pipe.patch(f"/admin/objectStoreSecrets/{quote(body['name'])}", body)
+
+    def create_docker_secret(self, name: str, data: Mapping[str, str]) -> bool:
+        """False where AI Core says, without an error, that the secret existed and is as it was."""
+        answer = self._pipe.post("/admin/dockerRegistrySecrets", {"name": name, "data": dict(data)})
+        return "exists" not in str(answer.get("message", "")).lower()
+
+    def patch_docker_secret(self, name: str, data: Mapping[str, str]) -> None:
+        self._pipe.patch(f"/admin/dockerRegistrySecrets/{quote(name)}", {"data": dict(data)})
+
+    def create_generic_secret(
+        self, name: str, data: Mapping[str, str], labels: Mapping[str, str], *, tenant_wide: bool
+    ) -> None:
+        """`data`: values in base64."""
+        body = {"name": name, "data": dict(data), "labels": _labels(labels)}
+        self._pipe.post("/admin/secrets", body, _scope(tenant_wide))
+
+    def patch_generic_secret(
+        self, name: str, data: Mapping[str, str], labels: Mapping[str, str], *, tenant_wide: bool
+    ) -> None:
+        """Replace all values (in base64) and all labels."""
+        body = {"data": dict(data), "labels": _labels(labels)}
+        self._pipe.patch(f"/admin/secrets/{quote(name)}", body, _scope(tenant_wide))
 
     def create_repository(self, name: str, url: str, username: str, password: str) -> None:
         body = {"name": name, "url": url, "username": username, "password": password}
         self._pipe.post("/admin/repositories", body)
 
+    def patch_repository(self, name: str, username: str, password: str) -> None:
+        """Replace the credentials; AI Core changes nothing else of a repository."""
+        self._pipe.patch(f"/admin/repositories/{quote(name)}", {"username": username, "password": password})
+
     def create_application(self, name: str, repository: str, path: str, revision: str) -> None:
         body = {"applicationName": name, "repositoryName": repository, "path": path, "revision": revision}
         self._pipe.post("/admin/applications", body)
+
+    def patch_application(self, name: str, url: str, path: str, revision: str) -> None:
+        body = {"repositoryUrl": url, "path": path, "revision": revision}
+        self._pipe.patch(f"/admin/applications/{quote(name)}", body)
 
     def refresh_application(self, name: str) -> None:
         """Ask for a sync now; asking twice does no harm."""
@@ -258,6 +319,21 @@ class AICoreWriter(AICore):
         if not isinstance(answer.get("id"), str):
             raise AmbiguousError(f"POST {path}: the answer names no id.")
         return str(answer["id"])
+
+
+def _labels(labels: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"key": key, "value": value} for key, value in sorted(labels.items())]
+
+
+def _scope(tenant_wide: bool) -> Headers:
+    """`*` and the tenant's scope: AI Core hands the secret on to every resource group."""
+    if tenant_wide:
+        return {"AI-Tenant-Scope": "true", "AI-Resource-Group": "*"}
+    return {"AI-Tenant-Scope": "false"}
+
+
+def _beside(headers: Headers | None) -> tuple[Headers, ...]:
+    return () if headers is None else (headers,)
 
 
 def _resources(path: str, answer: Any) -> list[Mapping[str, Any]]:

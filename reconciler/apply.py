@@ -42,7 +42,7 @@ from reconciler.find import find_artifacts, find_configurations, known_artifact
 from reconciler.live import Live
 from reconciler.objectstore import ObjectStore
 from reconciler.onboard import Onboarder
-from reconciler.plan import find_application
+from reconciler.onboarding import find_application
 from reconciler.plan_model import Action, Change, Plan, StageName
 from reconciler.promotion import Promotion
 from reconciler.retry import ensure
@@ -180,7 +180,12 @@ class _Apply:
         self.emit(EventKind.DONE, change.address, change.name, id=id_, action=change.action.value)
 
     def _onboard(self, change: Change) -> str:
-        Onboarder(self.aicore, self.place.environment, self.place.root, self.place.clock).create(change)
+        place = self.place
+
+        def warn(address: str, message: str) -> None:
+            self.emit(EventKind.WARNING, address, message)
+
+        Onboarder(self.aicore, place.environment, place.root, place.clock, warn).carry_out(change)
         return change.name
 
     def _upload(self, change: Change) -> str:

@@ -15,7 +15,7 @@ import yaml
 from generator.catalog import Workflow
 from generator.fingerprint import configuration_fingerprint, template_fingerprint
 from generator.render import template_path
-from generator.spec.environment import Environment, S3Store
+from generator.spec.environment import Environment
 from generator.spec.resolve import (
     Resolved,
     ResolvedArtifact,
@@ -38,7 +38,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True, slots=True)
 class Onboarding:
-    """Objects of the AI Core tenant that the environment declares: created when absent, never changed."""
+    """Objects of the AI Core tenant that the environment declares. What it declares is ours to change."""
 
     resource_group: str
     repository: str
@@ -46,8 +46,23 @@ class Onboarding:
     application: str
     path: str
     branch: str
-    object_store_secrets: tuple[str, ...] = ()
+    group_labels: Mapping[str, str] = field(default_factory=dict)
+    #: name -> what AI Core shows of it, under AI Core's own keys (`store_fields`)
+    object_store_secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     docker_secret: str | None = None
+    secrets: Mapping[str, bool] = field(default_factory=dict)  #: generic secret -> for the whole tenant
+    git_credentials: bool = False  #: whether the repository has a user name and a password
+
+    @property
+    def valued(self) -> tuple[str, ...]:
+        """Addresses of the objects that hold write-only values."""
+        docker = [f"docker-secret/{self.docker_secret}"] if self.docker_secret else []
+        return (
+            *(f"object-store-secret/{name}" for name in self.object_store_secrets),
+            *docker,
+            *(f"secret/{name}" for name in self.secrets),
+            *([f"repository/{self.repository}"] if self.git_credentials else []),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,11 +268,13 @@ def desired(
     rendered: Mapping[str, bytes],
     datasets: Mapping[str, DatasetManifest],
     repository_url: str | None = None,
+    stores: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Desired:
     """Bring specs, templates and data together.
 
     `datasets` is keyed `<scenario>/<dataset>`. `repository_url`: the environment's git.url with its `${…}`
-    resolved and relative paths made absolute, as AI Core shall see it.
+    resolved and relative paths made absolute, as AI Core shall see it. `stores`: what AI Core shall show of
+    the object stores that are registered there, by name.
     """
     environment = resolved.environment
     templates = {
@@ -284,7 +301,7 @@ def desired(
     ]
     return Desired(
         environment=environment.metadata.name,
-        onboarding=_onboarding(environment, repository_url or str(environment.git.url)),
+        onboarding=_onboarding(environment, repository_url or str(environment.git.url), stores or {}),
         templates=tuple(templates.values()),
         datasets=tuple(sets.values()),
         configurations=tuple(configurations.values()),
@@ -306,13 +323,10 @@ def _sorted(items: Iterable[A]) -> tuple[A, ...]:
     return tuple(sorted(items, key=lambda item: item.address))
 
 
-def _onboarding(environment: Environment, repository_url: str) -> Onboarding:
+def _onboarding(
+    environment: Environment, repository_url: str, stores: Mapping[str, Mapping[str, str]]
+) -> Onboarding:
     git = environment.git
-    registered = [
-        name
-        for name, store in environment.object_stores.items()
-        if isinstance(store, S3Store) and store.register_secret
-    ]
     docker = environment.docker
     return Onboarding(
         resource_group=environment.resource_group,
@@ -321,8 +335,11 @@ def _onboarding(environment: Environment, repository_url: str) -> Onboarding:
         application=git.application,
         path=git.path,
         branch=git.branch,
-        object_store_secrets=tuple(sorted(registered)),
+        group_labels=dict(sorted(environment.resource_group_labels.items())),
+        object_store_secrets=dict(sorted(stores.items())),
         docker_secret=docker.secret if docker and docker.username else None,
+        secrets={name: secret.tenant_wide for name, secret in sorted(environment.secrets.items())},
+        git_credentials=git.username is not None,
     )
 
 

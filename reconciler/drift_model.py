@@ -27,6 +27,8 @@ class DriftKind(StrEnum):
     CONFIGURATION_FOREIGN = "configuration-foreign"
     REPOSITORY_CHANGED = "repository-changed"
     APPLICATION_CHANGED = "application-changed"
+    RESOURCE_GROUP_CHANGED = "resource-group-changed"
+    OBJECT_STORE_CHANGED = "object-store-changed"
     REVISION_FOREIGN = "revision-foreign"
     EXECUTABLE_CHANGED = "executable-changed"
     DATASET_MISSING = "dataset-missing"

@@ -9,6 +9,7 @@ from reconciler.desired import Desired, DesiredDataset, Onboarding
 from reconciler.drift_model import DriftKind, Finding, Seen, Shelf
 from reconciler.find import find_artifacts
 from reconciler.live import Application, Executable, Live
+from reconciler.onboarding import same_url, shown_differences
 from reconciler.plan_model import counted
 
 
@@ -17,6 +18,8 @@ def place_findings(desired: Desired, live: Live, seen: Seen) -> Iterator[Finding
     onboarding = [*_repository(desired.onboarding, live)]
     onboarding += _application(desired.onboarding, live, moved=bool(onboarding))
     yield from onboarding
+    yield from _resource_group(desired.onboarding, live)
+    yield from _object_stores(desired.onboarding, live)
     if not onboarding:  # what follows from an application that was led elsewhere is no second finding
         yield from _revision(desired.onboarding, live, seen)
         yield from _executables(desired, seen)
@@ -45,7 +48,7 @@ def own_application(want: Onboarding, live: Live) -> Application | None:
     ours = [
         a
         for a in live.applications
-        if a.name.endswith(f"-{want.application}") and _same_url(a.repository_url, want.repository_url)
+        if a.name.endswith(f"-{want.application}") and same_url(a.repository_url, want.repository_url)
     ]
     return exact[0] if exact else ours[0] if len(ours) == 1 else None
 
@@ -58,7 +61,7 @@ def _application(want: Onboarding, live: Live, *, moved: bool) -> Iterator[Findi
         ("path", found.path.strip("/"), want.path.strip("/")),
         ("revision", found.revision, want.branch),
     ]
-    if found.repository_url and not moved and not _same_url(found.repository_url, want.repository_url):
+    if found.repository_url and not moved and not same_url(found.repository_url, want.repository_url):
         sides.append(("repositoryUrl", found.repository_url, want.repository_url))
     for path, is_now, should in sides:
         if is_now != should:
@@ -68,16 +71,37 @@ def _application(want: Onboarding, live: Live, *, moved: bool) -> Iterator[Findi
                 DriftKind.APPLICATION_CHANGED,
                 is_now,
                 should,
-                "Set it back in AI Core, or change `git` of the environment.",
+                "corespec apply sets it back; to keep it, change `git` of the environment.",
             )
 
 
-def _same_url(one: str, other: str) -> bool:
-    return _plain(one) == _plain(other)
+def _resource_group(want: Onboarding, live: Live) -> Iterator[Finding]:
+    for key, value in want.group_labels.items():
+        if want.resource_group in live.resource_groups and live.group_labels.get(key) != value:
+            yield Finding(
+                f"resource-group/{want.resource_group}",
+                f"labels.{key}",
+                DriftKind.RESOURCE_GROUP_CHANGED,
+                live.group_labels.get(key, "(none)"),
+                value,
+                _APPLY,
+            )
 
 
-def _plain(url: str) -> str:
-    return url.rstrip("/").removesuffix(".git")
+def _object_stores(want: Onboarding, live: Live) -> Iterator[Finding]:
+    for name, fields in want.object_store_secrets.items():
+        for field in shown_differences(fields, live.object_store_secrets.get(name, {})):
+            yield Finding(
+                f"object-store-secret/{name}",
+                field.path,
+                DriftKind.OBJECT_STORE_CHANGED,
+                field.before or "(none)",
+                field.after or "(none)",
+                _APPLY,
+            )
+
+
+_APPLY = "corespec apply sets it back; to keep it, change the environment."
 
 
 def _revision(want: Onboarding, live: Live, seen: Seen) -> Iterator[Finding]:

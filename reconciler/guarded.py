@@ -14,17 +14,27 @@ class Guarded:
     def __init__(self, pipe: Pipe, before_write: Callable[[], None]) -> None:
         self._pipe, self._before_write = pipe, before_write
 
-    def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
-        return self._pipe.get(path, params)
+    def get(
+        self, path: str, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Any:
+        return self._pipe.get(path, params, *_beside(headers))
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    def post(
+        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> Mapping[str, Any]:
         self._before_write()
-        return self._pipe.post(path, body)
+        return self._pipe.post(path, body, *_beside(headers))
 
-    def patch(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    def patch(
+        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> Mapping[str, Any]:
         self._before_write()
-        return self._pipe.patch(path, body)
+        return self._pipe.patch(path, body, *_beside(headers))
 
     def delete(self, path: str) -> Mapping[str, Any]:
         self._before_write()
         return self._pipe.delete(path)
+
+
+def _beside(headers: Mapping[str, str] | None) -> tuple[Mapping[str, str], ...]:
+    return () if headers is None else (headers,)

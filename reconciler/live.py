@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from functools import cached_property
 from typing import TypeVar
 
@@ -41,6 +42,23 @@ class Application:
     repository_url: str
     path: str
     revision: str
+
+
+class Written(StrEnum):
+    """What the mark of the last write says about a write-only value."""
+
+    SAME = "same"
+    CHANGED = "changed"
+    UNKNOWN = "unknown"  #: no mark, or one that was made with other credentials of AI Core
+    UNREADABLE = "unreadable"  #: its references lead nowhere on this machine
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How the write-only values of one admin object stand; never the values."""
+
+    written: Written
+    message: str = ""  #: which reference leads nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +224,15 @@ class Live:
     repositories: tuple[Repository, ...] = ()
     applications: tuple[Application, ...] = ()
     resource_groups: frozenset[str] = frozenset()
-    object_store_secrets: frozenset[str] = frozenset()
+    #: of the wanted resource group; read where the environment declares labels or write-only values
+    group_labels: Mapping[str, str] = field(default_factory=dict)
+    #: name -> what may be read of it, under AI Core's own keys
+    object_store_secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     docker_secrets: frozenset[str] = frozenset()
+    #: generic secrets in the scope in which the environment declares them: name -> labels
+    secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    #: address of an admin object -> its write-only values; empty where nobody has compared them
+    held: Mapping[str, Held] = field(default_factory=dict)
     artifacts: tuple[Artifact, ...] = ()
     configurations: tuple[Configuration, ...] = ()
     executions: tuple[Execution, ...] = ()

@@ -12,14 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from reconciler.aicore import AICore
 from reconciler.bindings import bind
 from reconciler.clock import Clock
-from reconciler.desired import Desired
+from reconciler.desired import Desired, Onboarding
 from reconciler.live import Application, ApplicationStatus, Live, Metrics
 from reconciler.objectstore import ObjectStore, is_complete
-from reconciler.plan import find_application
+from reconciler.onboarding import find_application, follows
 from reconciler.promotion import runs_to_measure
 from reconciler.templates import GitReader, past_templates, template_states
 
 _WORKERS = 8
+_Labels = Mapping[str, str]
+_Labelled = Mapping[str, _Labels]
 
 
 def observe(
@@ -32,22 +34,26 @@ def observe(
         groups = pool.submit(_resource_groups, aicore, want.resource_group)
         repositories = pool.submit(aicore.repositories)
         applications = pool.submit(_applications, aicore, desired)
-        store_secrets = pool.submit(_if_asked, aicore.object_store_secrets, bool(want.object_store_secrets))
         docker_secrets = pool.submit(_if_asked, aicore.docker_secrets, want.docker_secret is not None)
         uploads = pool.submit(_uploads, desired, stores)
         # In a resource group that does not exist yet nothing can be, and nothing can be asked.
-        scenarios = desired.scenarios if want.resource_group in groups.result() else ()
+        grouped = want.resource_group in groups.result()
+        scenarios = desired.scenarios if grouped else ()
+        admin = pool.submit(_admin, aicore, want, grouped)
         artifacts = [pool.submit(aicore.artifacts, scenario) for scenario in scenarios]
         configurations = [pool.submit(aicore.configurations, scenario) for scenario in scenarios]
         executions = [pool.submit(aicore.executions, scenario) for scenario in scenarios]
         deployments = [pool.submit(aicore.deployments, scenario) for scenario in scenarios]
         found, status = applications.result()
+        labels, stores_shown, secrets = admin.result()
         live = Live(
             observed_at=now,
             repositories=repositories.result(),
             applications=found,
             resource_groups=groups.result(),
-            object_store_secrets=store_secrets.result(),
+            group_labels=labels,
+            object_store_secrets=stores_shown,
+            secrets=secrets,
             docker_secrets=docker_secrets.result(),
             artifacts=tuple(a for part in artifacts for a in part.result()),
             configurations=tuple(c for part in configurations for c in part.result()),
@@ -55,7 +61,7 @@ def observe(
             deployments=tuple(d for part in deployments for d in part.result()),
             application_status=status,
             complete_uploads=uploads.result(),
-            templates=template_states(desired.templates, status, git),
+            templates=template_states(desired.templates, _of_ours(want, found, status), git),
         )
     past = past_templates(desired, live, git)
     return dataclasses.replace(live, past_templates=past, metrics=_metrics(aicore, desired, live))
@@ -75,6 +81,26 @@ def _if_asked(read: Callable[[], frozenset[str]], asked: bool) -> frozenset[str]
 def _resource_groups(aicore: AICore, wanted: str) -> frozenset[str]:
     # `default` always exists, and a key without administration rights may not list the groups.
     return frozenset({wanted}) if wanted == "default" else aicore.resource_groups()
+
+
+def _admin(aicore: AICore, want: Onboarding, grouped: bool) -> tuple[_Labels, _Labelled, _Labelled]:
+    """Labels of the resource group, what is shown of its object stores, and the wanted generic secrets."""
+    group = want.resource_group
+    marked = [address for address in want.valued if not address.startswith("secret/")]
+    labels = aicore.resource_group_labels(group) if grouped and (want.group_labels or marked) else {}
+    stores = aicore.object_store_secrets() if grouped and want.object_store_secrets else {}
+    scopes = {wide for wide in want.secrets.values() if wide or grouped}
+    known = {wide: aicore.generic_secrets(tenant_wide=wide) for wide in sorted(scopes)}
+    secrets = {name: known[wide][name] for name, wide in want.secrets.items() if name in known.get(wide, {})}
+    return labels, stores, secrets
+
+
+def _of_ours(
+    want: Onboarding, applications: tuple[Application, ...], status: ApplicationStatus | None
+) -> ApplicationStatus | None:
+    """The status of the application where it follows what is wanted; of another folder it says nothing."""
+    ours = find_application(want, applications)
+    return status if ours and follows(want, ours) else None
 
 
 def _applications(

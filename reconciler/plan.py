@@ -17,12 +17,12 @@ from reconciler.desired import (
     Desired,
     DesiredConfiguration,
     DesiredTemplate,
-    Onboarding,
 )
 from reconciler.expectation import expectation
 from reconciler.explain import differences, own_name, predecessor
 from reconciler.find import find_artifacts, find_configurations, holds
-from reconciler.live import Application, Configuration, Live, TemplateState
+from reconciler.live import Configuration, Live, TemplateState
+from reconciler.onboarding import foreign, not_compared, onboarding
 from reconciler.plan_model import (
     Action,
     Category,
@@ -57,9 +57,10 @@ def plan(
     """
     everything = bind(desired.ordered(), live)
     desired = everything.without(held)
+    want = desired.onboarding
     configurations = {wanted.address: find_configurations(wanted, live) for wanted in desired.configurations}
     serving = plan_deployments(everything, live, held)
-    foreign = adopted_problems(everything, live)
+    adopted = adopted_problems(everything, live)
     conflicts = [_conflict(wanted, live) for wanted in (*desired.configurations, *serving.wanted)]
     runs = plan_runs(desired, live, configurations, policy)
     pruned = _pruned(everything, live, serving.names, policy, pruning)
@@ -69,7 +70,7 @@ def plan(
         if not configurations[c.address] and not c.waits_for and not c.observed
     }
     stages = (
-        Stage(StageName.ONBOARD, tuple(_onboarding(desired, live))),
+        Stage(StageName.ONBOARD, tuple(onboarding(want, live))),
         Stage(StageName.PUBLISH, tuple(_publish(desired, live, changed))),
         Stage(StageName.UPLOAD, tuple(_uploads(desired, live))),
         Stage(StageName.REGISTER, tuple(_registrations(desired, live))),
@@ -92,19 +93,20 @@ def plan(
                 [
                     *serving.warnings,
                     *_unasked(everything, live, pruned),
-                    *foreign.warnings,
+                    *adopted.warnings,
                     *overdue(everything, live.observed_at).values(),
+                    *not_compared(live),
                 ]
             )
         ),
         errors=tuple(
             sorted(
                 [
-                    *_foreign(desired, live),
+                    *foreign(want, live),
                     *(c for c in conflicts if c),
                     *runs.errors,
                     *serving.errors,
-                    *foreign.errors,
+                    *adopted.errors,
                     *pruned.errors,
                 ]
             )
@@ -151,62 +153,6 @@ def _conflict(wanted: DesiredConfiguration, live: Live) -> Problem | None:
                 "It was not made by corespec from these specs. Rename the configuration in the spec.",
             )
     return None
-
-
-def _foreign(desired: Desired, live: Live) -> Iterator[Problem]:
-    """Tenant objects of our names that lead elsewhere."""
-    want = desired.onboarding
-    for repository in live.repositories:
-        if repository.name == want.repository and repository.url != want.repository_url:
-            yield Problem(
-                f"repository/{want.repository}",
-                "conflict",
-                f"repository {want.repository} exists in AI Core with the URL {repository.url}",
-                f"Choose another git.repository, or set git.url ({want.repository_url}) to it.",
-            )
-    application = find_application(want, live.applications)
-    if application and _follows(application) != (want.path.strip("/"), want.branch):
-        path, revision = _follows(application)
-        yield Problem(
-            f"application/{want.application}",
-            "conflict",
-            f"application {want.application} exists in AI Core and follows {path} at {revision}",
-            f"Choose another git.application, or let it follow {want.path} at {want.branch}.",
-        )
-
-
-def find_application(want: Onboarding, applications: Iterable[Application]) -> Application | None:
-    """The application of that name. AI Core may put the tenant's id in front: path and branch decide then."""
-    exact = [a for a in applications if a.name == want.application]
-    prefixed = [
-        a
-        for a in applications
-        if a.name.endswith(f"-{want.application}") and _follows(a) == (want.path.strip("/"), want.branch)
-    ]
-    return next(iter([*exact, *prefixed]), None)
-
-
-def _follows(application: Application) -> tuple[str, str]:
-    return application.path.strip("/"), application.revision
-
-
-def _onboarding(desired: Desired, live: Live) -> Iterator[Change]:
-    want = desired.onboarding
-
-    def create(kind: str, name: str, reason: str) -> Change:
-        return Change(f"{kind}/{name}", Action.CREATE, Category.ONBOARD, reason, name, subject=want)
-
-    if want.resource_group not in live.resource_groups:
-        yield create("resource-group", want.resource_group, "the resource group is absent")
-    for name in want.object_store_secrets:
-        if name not in live.object_store_secrets:
-            yield create("object-store-secret", name, "the environment says register: true")
-    if want.docker_secret and want.docker_secret not in live.docker_secrets:
-        yield create("docker-secret", want.docker_secret, "the environment gives its credentials")
-    if want.repository not in {repository.name for repository in live.repositories}:
-        yield create("repository", want.repository, f"AI Core does not know {want.repository_url}")
-    if find_application(want, live.applications) is None:
-        yield create("application", want.application, f"AI Core does not follow {want.path} at {want.branch}")
 
 
 def _state(template: DesiredTemplate, live: Live) -> TemplateState:

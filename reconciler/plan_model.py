@@ -27,7 +27,7 @@ class Action(StrEnum):
     LAUNCH = "launch"
     WAIT = "wait"  #: wanted, and held back by a limit or by what must come before
     DEPLOY = "deploy"  #: start a model server
-    UPDATE = "update"  #: give a model server another configuration; its URL stays
+    UPDATE = "update"  #: bring an admin object in line; give a model server another configuration
     STOP = "stop"
     PRUNE = "prune"  #: delete what no spec wants any more
     RETIRE = "retire"  #: no longer wanted; AI Core cannot delete it, so it is reported and never pending

@@ -63,6 +63,20 @@ def ensure(find: Callable[[], T | None], create: Callable[[], T], clock: Clock) 
         raise
 
 
+def write_again(write: Callable[[], None], clock: Clock, delays: Sequence[float] = CREATE_DELAYS) -> None:
+    """`write()`, which replaces a whole value: sent again after any doubt, because twice does no harm.
+
+    Raises the last TransientError (AmbiguousError is one).
+    """
+    for delay in delays:
+        try:
+            return write()
+        except TransientError as error:
+            METERS.retries.add()
+            clock.sleep(min(error.retry_after or delay, LONGEST_WAIT))
+    return write()
+
+
 def _look(find: Callable[[], T | None], clock: Clock) -> T | None:
     for delay in SETTLE_DELAYS:
         clock.sleep(delay)

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.bindings import bind
-from reconciler.desired import Desired, DesiredConfiguration, DesiredExecution
+from reconciler.desired import Desired, DesiredConfiguration, DesiredExecution, Onboarding
 from reconciler.figures import split_of
 from reconciler.find import find_artifacts, find_configurations, known_artifact
 from reconciler.health import Health, Reason, RunState, Sync, Verdict, application, worst
 from reconciler.live import Configuration, Live, Metric, Metrics
-from reconciler.plan import find_application
+from reconciler.onboarding import find_application
 from reconciler.plan_model import FORMAT_VERSION
 from reconciler.promotion import Promotion, Step, promotion_health, promotions
 from reconciler.runs import run_states
@@ -91,6 +91,7 @@ def status(desired: Desired, live: Live, metrics: Mapping[str, Metrics]) -> Stat
     states = run_states(desired, live)
     alerts = {address: problem.message for address, problem in overdue(desired, live.observed_at).items()}
     rows = [
+        *_secrets(desired.onboarding, live),
         _application(desired, live),
         *_templates(desired, live),
         *_datasets(desired, live),
@@ -124,6 +125,14 @@ def best(metrics: Metrics | None, name: str = BEST_METRIC) -> float | None:
 def latest(values: Iterable[Metric], name: str) -> Metric | None:
     """The value of a metric with the highest step."""
     return max((m for m in values if m.name == name), key=lambda m: m.step or 0, default=None)
+
+
+def _secrets(want: Onboarding, live: Live) -> Iterable[StatusRow]:
+    """Generic secrets; what they hold is compared by the plan alone, which reads the values."""
+    for name in want.secrets:
+        known = name in live.secrets
+        verdict = Verdict(Health.HEALTHY, Reason.READY) if known else Verdict(Health.MISSING, Reason.ABSENT)
+        yield _row(f"secret/{name}", Sync.SYNCED if known else Sync.OUT_OF_SYNC, verdict)
 
 
 def _application(desired: Desired, live: Live) -> StatusRow:

@@ -81,7 +81,9 @@ class Transport:
     def __init__(self, rest_client: RestClient) -> None:
         self._rest = rest_client
 
-    def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+    def get(
+        self, path: str, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Any:
         """The decoded JSON answer of one GET.
 
         Raises NotFoundError, AuthenticationError, InputRejectedError, TransientError, ApiError.
@@ -95,6 +97,7 @@ class Transport:
                     return_bytes_content=True,
                     convert_params_to_camel_case=False,
                     hooks={"response": answer},
+                    **_beside(headers),
                 )
             )
         except _SDK_ERRORS as error:
@@ -105,16 +108,20 @@ class Transport:
         except ValueError:
             raise _not_json(f"GET {path}", self._rest.base_url) from None
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    def post(
+        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> Mapping[str, Any]:
         """Send one POST, once: the SDK never repeats a POST, and neither does this.
 
         Raises AmbiguousError where the server may or may not have acted.
         """
-        return self._write(self._rest.post, f"POST {path}", path, body)
+        return self._write(self._rest.post, f"POST {path}", path, body, headers)
 
-    def patch(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    def patch(
+        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> Mapping[str, Any]:
         """Send one PATCH, once. Raises AmbiguousError where the server may or may not have acted."""
-        return self._write(self._rest.patch, f"PATCH {path}", path, body)
+        return self._write(self._rest.patch, f"PATCH {path}", path, body, headers)
 
     def delete(self, path: str) -> Mapping[str, Any]:
         """Send a DELETE; the SDK repeats it while the server is busy, so NotFoundError may mean that an
@@ -123,10 +130,18 @@ class Transport:
         return self._sent(f"DELETE {path}", lambda hooks: self._rest.delete(path, hooks=hooks))
 
     def _write(
-        self, send: Callable[..., Any], call: str, path: str, body: Mapping[str, Any]
+        self,
+        send: Callable[..., Any],
+        call: str,
+        path: str,
+        body: Mapping[str, Any],
+        headers: Mapping[str, str] | None,
     ) -> Mapping[str, Any]:
         return self._sent(
-            call, lambda hooks: send(path, body=dict(body), convert_body_to_camel_case=False, hooks=hooks)
+            call,
+            lambda hooks: send(
+                path, body=dict(body), convert_body_to_camel_case=False, hooks=hooks, **_beside(headers)
+            ),
         )
 
     def _sent(self, call: str, send: Callable[[dict[str, Any]], Any]) -> Mapping[str, Any]:
@@ -139,6 +154,8 @@ class Transport:
             if isinstance(failure, TransientError):
                 failure.retry_after = answer.retry_after
             raise failure from None
+        if body_of_answer == "" and call.startswith("PATCH"):
+            return {}  # so AI Core answers a PATCH of a resource group
         if not isinstance(body_of_answer, Mapping):
             raise AmbiguousError(f"{call}: the answer is not JSON, so its outcome is unknown.")
         return body_of_answer
@@ -153,6 +170,15 @@ class Transport:
                 raise
             keeper.token = keeper.token_expiry_date = None
             return send()
+
+
+def _beside(headers: Mapping[str, str] | None) -> dict[str, Any]:
+    """Arguments for the SDK, which overwrites a resource group in `headers` with its own."""
+    if headers is None:
+        return {}
+    others = dict(headers)
+    group = others.pop("AI-Resource-Group", None)
+    return {"headers": others} | ({"resource_group": group} if group else {})
 
 
 class _Answer:

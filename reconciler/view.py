@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from reconciler.adminvalues import held_values
 from reconciler.connection import credentials
 from reconciler.counts import with_counts
+from reconciler.marks import Marker
 from reconciler.observe import observe
 from reconciler.plan import plan, unpublished
 from reconciler.plan_model import Plan, Problem, StageName
@@ -52,7 +54,7 @@ def look(
     `merged_only`: leave alone what depends on a template that the branch does not hold yet. `gone`: what this
     apply has pruned already. Raises what `observe` and the checks raise.
     """
-    live = observe(aicore, bench.desired, bench.stores, git, clock)
+    live = _with_values(root, bench, observe(aicore, bench.desired, bench.stores, git, clock))
     policy = bench.environment.policy
     if max_launches is not None:
         policy = policy.model_copy(update={"max_launches_per_apply": max_launches})
@@ -64,6 +66,15 @@ def look(
     base_url = credentials(bench.environment, root).base_url
     made_from = origin(bench.environment, base_url, git, live.observed_at, max_launches, prune)
     return View(bench, live, with_counts(made, bench.counts(new), bench.stores), made_from)
+
+
+def _with_values(root: Path, bench: Bench, live: Live) -> Live:
+    """With what the marks say about write-only values; secrets are read where an environment has any."""
+    want = bench.desired.onboarding
+    if not want.valued:
+        return live
+    marker = Marker(credentials(bench.environment, root))
+    return replace(live, held=held_values(bench.environment, root, want, live, marker))
 
 
 def _look_back(

@@ -59,6 +59,12 @@ def pairs(items: Iterable[Json] | None, key: str = "key", value: str = "value") 
     return {str(item[key]): str(item[value]) for item in items or ()}
 
 
+def shown(item: Json) -> tuple[str, dict[str, str]]:
+    """Name and metadata of an object store secret. AI Core may show the name of the Kubernetes secret."""
+    name = str(item["name"]).removesuffix("-object-store-secret")
+    return name, {str(key): str(value) for key, value in (item.get("metadata") or {}).items()}
+
+
 def repository(item: Json) -> Repository:
     return Repository(name=item["name"], url=item["url"], status=str(item.get("status") or "UNKNOWN"))
 

@@ -12,6 +12,7 @@ from generator.project import load_project, project_catalog
 from generator.render import render
 from generator.spec.environment import Environment, Git
 from generator.spec.resolve import Resolved, resolve
+from reconciler.adminvalues import store_fields
 from reconciler.check import Check, checks, run_checks
 from reconciler.clock import Clock
 from reconciler.counts import Counts, checked_counts
@@ -87,9 +88,16 @@ def equip(resolved: Resolved, root: Path, clock: Clock) -> Bench:
         resolved=resolved,
         rendered=rendered,
         manifests=manifests,
-        desired=desired(resolved, rendered, manifests, url),
+        desired=desired(resolved, rendered, manifests, url, _store_fields(resolved.environment)),
         stores=stores,
     )
+
+
+def _store_fields(environment: Environment) -> dict[str, dict[str, str]]:
+    try:
+        return store_fields(environment)
+    except ReferenceUnavailableError as error:
+        raise AuthenticationError(f"objectStores: {error}") from None
 
 
 def repository_url(git: Git, root: Path) -> str:

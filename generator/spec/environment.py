@@ -16,6 +16,8 @@ from generator.spec.types import (
     ApplicationName,
     BranchName,
     DockerSecretName,
+    GenericSecretName,
+    GroupLabelKey,
     Image,
     Line,
     ObjectName,
@@ -24,6 +26,7 @@ from generator.spec.types import (
     RepositoryName,
     ResourceGroup,
     ScenarioId,
+    SecretKey,
     Text,
 )
 
@@ -105,7 +108,7 @@ class S3Store(SpecModel):
     secret_access_key: SecretReference | None = None
     """Reference to the secret access key."""
     register_secret: StrictBool = Field(default=False, alias="register")
-    """Create the object store secret in AI Core when it is absent."""
+    """Create the object store secret in AI Core, and keep it in line with this section."""
 
     @model_validator(mode="after")
     def _credentials(self) -> S3Store:
@@ -153,6 +156,16 @@ class Docker(SpecModel):
         return self
 
 
+class GenericSecret(SpecModel):
+    """A generic secret of AI Core: values for the containers of custom workflows."""
+
+    data: Annotated[Mapping[SecretKey, SecretReference], Field(min_length=1)]
+    """Key -> reference to its value."""
+    tenant_wide: StrictBool = False
+    """For every resource group of the tenant instead of the environment's own; a secret of that name in a
+    group wins there."""
+
+
 class Git(SpecModel):
     """The GitOps repository from which AI Core takes the templates."""
 
@@ -163,9 +176,9 @@ class Git(SpecModel):
     path: RelativePath = ""
     """Folder in the repository that AI Core follows (default `rendered/<environment>/templates`)."""
     repository: RepositoryName
-    """Name of the AI Core repository; onboarded when absent."""
+    """Name of the AI Core repository; onboarded when absent, its credentials kept in line."""
     application: ApplicationName
-    """Name of the AI Core application; created when absent."""
+    """Name of the AI Core application; created when absent, and kept in line with this section."""
     username: SecretReference | None = None
     """Reference to the user name."""
     password: SecretReference | None = None
@@ -193,10 +206,14 @@ class Environment(SpecModel):
     """How to reach the AI API."""
     resource_group: ResourceGroup = "default"
     """Resource group of everything that runs."""
+    resource_group_labels: Mapping[GroupLabelKey, Text] = Field(default_factory=dict)
+    """Labels of the resource group; others that it has stay."""
     object_stores: Annotated[Mapping[ObjectStoreName, ObjectStore], Field(min_length=1)]
     """Object stores by the name of their AI Core object store secret."""
     docker: Docker | None = None
     """Where images go."""
+    secrets: Mapping[GenericSecretName, GenericSecret] = Field(default_factory=dict)
+    """Generic secrets, by their names in AI Core."""
     git: Git
     """The GitOps repository."""
     policy: Policy = Field(default_factory=Policy)

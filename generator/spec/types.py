@@ -152,6 +152,16 @@ DockerSecretName = _name(
 ParameterName = _name(
     r"[A-Za-z_][A-Za-z0-9_]{0,63}", "1 to 64 letters, digits and underscores (it becomes a variable)"
 )
+GenericSecretName = _name(
+    r"[a-z0-9.-]{1,252}", "1 to 252 lower-case letters, digits, hyphens and dots (AI Core generic secret)"
+)
+SecretKey = _name(
+    r"[A-Za-z0-9._-]{1,253}", "1 to 253 letters, digits, dots, hyphens and underscores (key of a secret)"
+)
+GroupLabelKey = _name(
+    r"ext\.ai\.sap\.com/(?!corespec\.)[A-Za-z0-9](?:[\w.-]{0,46}[A-Za-z0-9])?",
+    "`ext.ai.sap.com/` and 1 to 48 letters, digits, dots, hyphens and underscores; `corespec.` is taken",
+)
 RepositoryName = _name(
     r"[a-z0-9-]{1,51}", "1 to 51 lower-case letters, digits and hyphens (AI Core repository)"
 )

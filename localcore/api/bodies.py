@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 Id = Annotated[str, StringConstraints(pattern=r"^[\w.-]{4,64}$")]
@@ -22,6 +23,18 @@ GroupId = Annotated[
     str,
     StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9.-]{1,251}[a-zA-Z0-9]$", min_length=3, max_length=253),
 ]
+SecretKey = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]
+
+
+def _base64(text: str) -> str:
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        raise ValueError("must be base64") from None
+    return text
+
+
+Base64Text = Annotated[str, AfterValidator(_base64)]
 MetricText = Annotated[str, StringConstraints(max_length=256)]
 
 
@@ -170,14 +183,20 @@ class DataBody(Body):
     data: dict[str, str]
 
 
-class SecretBody(Body):
-    name: SecretName
-    data: dict[str, str]
-
-
 class GroupLabel(Body):
     key: Annotated[str, StringConstraints(pattern=r"^ext\.ai\.sap\.com/[\w.-]+$", max_length=63)]
     value: Description
+
+
+class SecretPatch(Body):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True)
+
+    data: dict[SecretKey, Base64Text]
+    labels: list[GroupLabel] | None = None
+
+
+class SecretBody(SecretPatch):
+    name: SecretName
 
 
 class GroupBody(Body):

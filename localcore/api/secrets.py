@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from localcore.api.bodies import DataBody, DockerBody, SecretBody
+from localcore.api.bodies import DataBody, DockerBody, GroupLabel, SecretBody, SecretPatch
 from localcore.api.context import Paging, RbacDeniedError, Svc
 from localcore.api.scenarios import listed
 from localcore.errors import ApiError, invalid, not_found
@@ -78,12 +78,28 @@ Scope = Annotated[str, Depends(scope)]
 
 
 def _document(secret: Secret) -> dict[str, Any]:
-    return {"name": secret.name, "createdAt": secret.created_at}
+    return {
+        "name": secret.name,
+        "createdAt": secret.created_at,
+        "labels": secret.metadata.get("labels") or [],
+    }
+
+
+def _labels(labels: list[GroupLabel] | None) -> dict[str, Any]:
+    return {"labels": [label.wire() for label in labels or ()]}
+
+
+def _detailed(svc: Svc, secret: Secret, where: str) -> dict[str, Any]:
+    """A secret of the whole tenant tells which resource groups have it: here all have, at once."""
+    if where != TENANT:
+        return _document(secret)
+    groups = {str(row["id"]): True for row in svc.store.admin.groups()}
+    return _document(secret) | {"resourceGroupSecretsSyncStatus": groups}
 
 
 @generic_router.post("")
 def create(svc: Svc, where: Scope, body: SecretBody) -> dict[str, Any]:
-    if not svc.store.generic_secrets.create(where, body.name, body.data, {}):
+    if not svc.store.generic_secrets.create(where, body.name, body.data, _labels(body.labels)):
         raise ApiError(409, f"Secret '{body.name}' already exists.")
     return {"name": body.name, "message": "The secret has been created"}
 
@@ -98,12 +114,15 @@ def get(svc: Svc, where: Scope, name: str) -> dict[str, Any]:
     secret = svc.store.generic_secrets.get(where, name)
     if secret is None:
         raise not_found("Secret", name)
-    return _document(secret)
+    return _detailed(svc, secret, where)
 
 
 @generic_router.patch("/{name}")
-def modify(svc: Svc, where: Scope, name: str, body: DataBody) -> dict[str, Any]:
-    if not svc.store.generic_secrets.update(where, name, body.data, {}):
+def modify(svc: Svc, where: Scope, name: str, body: SecretPatch) -> dict[str, Any]:
+    """All values are replaced; the labels stay where the request names none."""
+    secret = svc.store.generic_secrets.get(where, name)
+    kept = secret.metadata if secret and body.labels is None else _labels(body.labels)
+    if not svc.store.generic_secrets.update(where, name, body.data, kept):
         raise not_found("Secret", name)
     return {"name": name, "message": "The secret has been modified"}
 

@@ -168,6 +168,23 @@ class Lab:
     def lead(self, key: str, value: str) -> None:
         self.server.applications["meter-app"][key] = value
 
+    def declare(self, **parts: Any) -> None:
+        """The environment declares admin objects."""
+        onboarding = replace(self.world.want.onboarding, **parts)
+        self.world.want = replace(self.world.want, onboarding=onboarding)
+
+    def relabel(self) -> None:
+        """Somebody gives the resource group another label."""
+        labels = [{"key": "ext.ai.sap.com/team", "value": "another"}]
+        self.server.groups["default"] = {"resourceGroupId": "default", "labels": labels}
+        self.declare(group_labels={"ext.ai.sap.com/team": "vision"})
+
+    def repoint(self) -> None:
+        """Somebody lets the object store secret lead to another bucket."""
+        bucket = "storage.ai.sap.com/bucket"
+        self.server.store_secrets["default"] = {"name": "default", "metadata": {bucket: "another"}}
+        self.declare(object_store_secrets={"default": {bucket: "ours"}})
+
 
 def wanted() -> Desired:
     """One configuration, one run."""

@@ -71,12 +71,14 @@ class FakeAICore:
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     store_secrets: dict[str, dict[str, Any]] = field(default_factory=dict)
     docker_secrets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    secrets: dict[str, dict[str, Any]] = field(default_factory=dict)  #: generic ones, in whatever scope
     artifacts: list[dict[str, Any]] = field(default_factory=list)
     configurations: list[dict[str, Any]] = field(default_factory=list)
     executions: list[dict[str, Any]] = field(default_factory=list)
     deployments: list[dict[str, Any]] = field(default_factory=list)
     metrics: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  #: by execution id
     group_status: str = "PROVISIONED"
+    message: str = "created"  #: of a POST; "Secret exists": names that exist are no error
     requests: list[str] = field(default_factory=list)
     fault_at: int | None = None
     fault: Fault | None = None
@@ -86,13 +88,19 @@ class FakeAICore:
     def writes(self) -> list[str]:
         return [request for request in self.requests if not request.startswith("GET")]
 
-    def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+    def get(
+        self, path: str, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Any:
         return self._answer(f"GET {path}", lambda: self._read(path, dict(params or {})))
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    def post(
+        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> Mapping[str, Any]:
         return self._answer(f"POST {path}", lambda: self._write(path, dict(body)))
 
-    def patch(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    def patch(
+        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> Mapping[str, Any]:
         return self._answer(f"PATCH {path}", lambda: self._patch(path, dict(body)))
 
     def delete(self, path: str) -> Mapping[str, Any]:
@@ -114,6 +122,7 @@ class FakeAICore:
             "/admin/resourceGroups": self.groups,
             "/admin/objectStoreSecrets": self.store_secrets,
             "/admin/dockerRegistrySecrets": self.docker_secrets,
+            "/admin/secrets": self.secrets,
             "/lm/artifacts": self.artifacts,
             "/lm/configurations": self.configurations,
             "/lm/executions": self.executions,
@@ -162,12 +171,16 @@ class FakeAICore:
             "/admin/resourceGroups": (self.groups, "resourceGroupId"),
             "/admin/objectStoreSecrets": (self.store_secrets, "name"),
             "/admin/dockerRegistrySecrets": (self.docker_secrets, "name"),
+            "/admin/secrets": (self.secrets, "name"),
         }
         if path in named:
             collection, key = named[path]
+            if body[key] in collection and self.message == "Secret exists":
+                return {"message": self.message}
             if body[key] in collection:
                 raise InputRejectedError(f"{body[key]} exists")
-            collection[body[key]] = record | {"status": self.group_status, "repositoryUrl": "url"}
+            url = self.repositories.get(body.get("repositoryName", ""), {}).get("url", "url")
+            collection[body[key]] = record | {"status": self.group_status, "repositoryUrl": url}
         elif path == "/lm/artifacts":
             self.artifacts.append(record)
         elif path == "/lm/configurations":
@@ -176,7 +189,7 @@ class FakeAICore:
             self.executions.append(self._run(record) | {"targetStatus": "COMPLETED"})
         elif path == "/lm/deployments":
             self.deployments.append(self._run(record) | {"targetStatus": "RUNNING", "deploymentUrl": ""})
-        return {"id": record["id"], "message": "created", "status": "UNKNOWN"}
+        return {"id": record["id"], "message": self.message, "status": "UNKNOWN"}
 
     def _run(self, record: dict[str, Any]) -> dict[str, Any]:
         configuration = next(c for c in self.configurations if c["id"] == record["configurationId"])
@@ -194,7 +207,22 @@ class FakeAICore:
         return {"resources": found} if found else _absent("metrics")
 
     def _patch(self, path: str, body: dict[str, Any]) -> Mapping[str, Any]:
-        id_ = path.rpartition("/")[2]
+        head, _, id_ = path.rpartition("/")
+        collections = {
+            "/admin/repositories": self.repositories,
+            "/admin/applications": self.applications,
+            "/admin/resourceGroups": self.groups,
+            "/admin/objectStoreSecrets": self.store_secrets,
+            "/admin/dockerRegistrySecrets": self.docker_secrets,
+            "/admin/secrets": self.secrets,
+        }
+        if head in collections:
+            if head == "/admin/resourceGroups" and id_ == "default":
+                self.groups.setdefault(id_, {"resourceGroupId": id_, "status": self.group_status})
+            if id_ not in collections[head]:
+                return _absent(path)
+            collections[head][id_].update(body)
+            return {"id": id_, "message": "modified"}
         if not path.startswith("/lm/deployments/"):
             return self._stop(id_)
         server = next(d for d in self.deployments if d["id"] == id_)

@@ -99,14 +99,20 @@ class Wire:
         self.alive = Transport(_client(self.stub.url, self.stub.url))
         self._dead = Transport(_client(f"http://127.0.0.1:{_closed_port()}", self.stub.url))
 
-    def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
-        return self._way(f"GET {path}").get(path, params)
+    def get(
+        self, path: str, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Any:
+        return self._way(f"GET {path}").get(path, params, headers)
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        return self._way(f"POST {path}").post(path, body)
+    def post(
+        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> Mapping[str, Any]:
+        return self._way(f"POST {path}").post(path, body, headers)
 
-    def patch(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        return self._way(f"PATCH {path}").patch(path, body)
+    def patch(
+        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> Mapping[str, Any]:
+        return self._way(f"PATCH {path}").patch(path, body, headers)
 
     def delete(self, path: str) -> Mapping[str, Any]:
         return self._way(f"DELETE {path}").delete(path)

@@ -107,6 +107,18 @@ DEEDS: dict[str, Deed] = {
         "application/meter-app",
         "repositoryUrl",
     ),
+    "the resource group has another label": (
+        Lab.relabel,
+        DriftKind.RESOURCE_GROUP_CHANGED,
+        "resource-group/default",
+        "labels.ext.ai.sap.com/team",
+    ),
+    "the object store leads to another bucket": (
+        Lab.repoint,
+        DriftKind.OBJECT_STORE_CHANGED,
+        "object-store-secret/default",
+        "storage.ai.sap.com/bucket",
+    ),
     "the history is rewritten": (
         lambda lab: lab.branch.foreign.add(lab.server.synced["meter-app"]),
         DriftKind.REVISION_FOREIGN,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,15 +12,20 @@ from typing import Any
 import pytest
 
 from generator.spec.environment import Environment
+from reconciler.adminvalues import held_values, store_fields
 from reconciler.aicore import AICoreWriter
-from reconciler.desired import Desired
-from reconciler.errors import ApiError, AuthenticationError, NotHealthyError
+from reconciler.connection import Credentials
+from reconciler.desired import Desired, _onboarding
+from reconciler.directorystore import DirectoryStore
+from reconciler.errors import ApiError, AuthenticationError, NotHealthyError, TransientError
 from reconciler.live import Live
+from reconciler.marks import Marker
+from reconciler.observe import observe
 from reconciler.onboard import Onboarder
 from reconciler.plan import plan
-from reconciler.plan_model import StageName
-from tests.reconciler.builders import ENVIRONMENT, desired
-from tests.reconciler.fake import START, FakeAICore
+from reconciler.plan_model import Action, Category, Change, StageName
+from tests.reconciler.builders import ENVIRONMENT, FakeGit, desired
+from tests.reconciler.fake import FAULTS, START, FakeAICore, KilledError
 
 
 def _environment(**parts: Any) -> Environment:
@@ -44,15 +51,24 @@ DOCKER = {
 FULL = _environment(resourceGroup="vision", objectStores={"default": S3}, docker=DOCKER)
 
 
+MARKER = Marker(Credentials("https://ai.example/v2", {"client_secret": "secret-of-the-key"}))
+
+
 def _want() -> Desired:
     base = desired()
     onboarding = replace(
         base.onboarding,
         resource_group="vision",
-        object_store_secrets=("default",),
+        object_store_secrets=store_fields(FULL),
         docker_secret="acme-docker",
     )
     return replace(base, onboarding=onboarding)
+
+
+@pytest.fixture(autouse=True)
+def _quick_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Marks are as they are but for the work that they cost."""
+    monkeypatch.setattr("reconciler.marks._COST", 2)
 
 
 @pytest.fixture
@@ -62,9 +78,9 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _create(server: FakeAICore, root: Path) -> None:
-    onboarder = Onboarder(AICoreWriter(server, server.clock), FULL, root, server.clock)
+    onboarder = Onboarder(AICoreWriter(server, server.clock), FULL, root, server.clock, marker=MARKER)
     for change in plan(_want(), Live(observed_at=START), FULL.policy).of(StageName.ONBOARD):
-        onboarder.create(change)
+        onboarder.carry_out(change)
 
 
 @pytest.mark.usefixtures("secrets")
@@ -72,10 +88,12 @@ def test_everything_the_environment_declares_is_made(tmp_path: Path) -> None:
     """Resource group first, then secrets, repository and application."""
     server = FakeAICore()
     _create(server, tmp_path)
-    assert [write.rpartition("/")[2] for write in server.writes] == [
+    assert [write.removeprefix("POST /admin/") for write in server.writes] == [
         "resourceGroups",
         "objectStoreSecrets",
+        "PATCH /admin/resourceGroups/vision",
         "dockerRegistrySecrets",
+        "PATCH /admin/resourceGroups/vision",
         "repositories",
         "applications",
     ]
@@ -102,7 +120,7 @@ def test_nothing_is_asked_of_a_group_that_does_not_exist() -> None:
     live = Live(
         observed_at=START,
         resource_groups=frozenset({"vision"}),
-        object_store_secrets=frozenset({"default"}),
+        object_store_secrets={"default": store_fields(FULL)["default"]},
         docker_secrets=frozenset({"acme-docker"}),
     )
     names = [
@@ -118,3 +136,101 @@ def test_a_group_that_is_never_ready(tmp_path: Path) -> None:
         server = FakeAICore(group_status=status)
         with pytest.raises(error, match="vision"):
             _create(server, tmp_path)
+
+
+def _everything() -> Environment:
+    group = {"ext.ai.sap.com/team": "vision"}
+    git = {"url": "url", "repository": "gitops", "application": "meter-app"}
+    return _environment(
+        resourceGroup="vision",
+        resourceGroupLabels=group,
+        objectStores={"default": S3},
+        docker=DOCKER,
+        secrets={"hub": {"data": {"TOKEN": "env:D_PASS"}}},
+        git={**git, "username": "env:D_USER", "password": "env:D_PASS"},
+    )
+
+
+def _changes(server: FakeAICore, root: Path, environment: Environment) -> list[Change]:
+    """What the onboarding stage of a whole plan holds."""
+    want = _onboarding(environment, "url", store_fields(environment))
+    whole = replace(desired(), onboarding=want)
+    port = AICoreWriter(server, server.clock)
+    live = observe(port, whole, {"default": DirectoryStore(root)}, FakeGit(), server.clock)
+    live = replace(live, held=held_values(environment, root, want, live, MARKER))
+    return list(plan(whole, live, environment.policy).of(StageName.ONBOARD))
+
+
+def _bring_in_line(server: FakeAICore, root: Path, environment: Environment) -> None:
+    onboarder = Onboarder(AICoreWriter(server, server.clock), environment, root, server.clock, marker=MARKER)
+    for change in _changes(server, root, environment):
+        onboarder.carry_out(change)
+
+
+@pytest.mark.usefixtures("secrets")
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_write_of_creation_and_rotation_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """At each request in turn: run again, and everything is there once, with the latest values."""
+    environment = _everything()
+    requests, index = 1, 0
+    while index < requests:
+        monkeypatch.setenv("D_PASS", "first")
+        server = FakeAICore()
+        _bring_in_line(server, tmp_path, environment)
+        monkeypatch.setenv("D_PASS", "second")
+        before = len(server.requests)
+        server.fault, server.fault_at = FAULTS[name], before + index
+        with contextlib.suppress(TransientError, KilledError):
+            _bring_in_line(server, tmp_path, environment)
+        requests = len(server.requests) - before
+        server.fault = None
+        _bring_in_line(server, tmp_path, environment)
+        assert _changes(server, tmp_path, environment) == []
+        config = server.docker_secrets["acme-docker"]["data"][".dockerconfigjson"]
+        assert json.loads(config)["auths"]["https://index.docker.io/v1/"]["password"] == "second"
+        assert server.secrets["hub"]["data"] == {"TOKEN": base64.b64encode(b"second").decode()}
+        assert server.repositories["gitops"]["password"] == "second"
+        assert sum(write.startswith("POST") for write in server.writes) == 6
+        index += 1
+    assert requests > 10
+
+
+@pytest.mark.usefixtures("secrets")
+def test_a_create_that_found_something_is_followed_by_a_patch(tmp_path: Path) -> None:
+    """AI Core answers 'Secret exists' without an error: then nobody knows whose value it holds."""
+    server = FakeAICore(message="Secret exists")
+    server.docker_secrets["acme-docker"] = {"name": "acme-docker", "data": {}}
+    port = AICoreWriter(server, server.clock)
+    want = _onboarding(FULL, "url", {})
+    change = Change(
+        "docker-secret/acme-docker", Action.CREATE, Category.ONBOARD, "", "acme-docker", subject=want
+    )
+    server.groups["vision"] = {"resourceGroupId": "vision"}
+    Onboarder(port, FULL, tmp_path, server.clock, marker=MARKER).carry_out(change)
+    assert "value-of-D_PASS" in server.docker_secrets["acme-docker"]["data"][".dockerconfigjson"]
+
+
+@pytest.mark.usefixtures("secrets")
+def test_a_mark_that_is_refused_is_a_warning(tmp_path: Path) -> None:
+    """The value is right; who may not label the group hears why it will be written again."""
+    server = FakeAICore()
+    said: list[tuple[str, str]] = []
+    port = AICoreWriter(server, server.clock)
+    onboarder = Onboarder(
+        port, FULL, tmp_path, server.clock, lambda *words: said.append(words), marker=MARKER
+    )
+    change = Change(
+        "docker-secret/acme-docker",
+        Action.CREATE,
+        Category.ONBOARD,
+        "",
+        "acme-docker",
+        subject=_onboarding(FULL, "url", {}),
+    )
+    onboarder.carry_out(change)
+    assert "acme-docker" in server.docker_secrets
+    ((address, message),) = said
+    assert address == "docker-secret/acme-docker"
+    assert "mark" in message

@@ -202,8 +202,8 @@ def test_a_duplicate_artifact_of_the_same_content_is_good_enough(world: World) -
     assert world.plan().empty
 
 
-def test_foreign_objects_of_our_names_are_conflicts(tmp_path: Path) -> None:
-    """A repository with another URL and an application with another path are never taken over."""
+def test_what_ai_core_cannot_change_is_a_conflict_and_what_it_can_is_an_update(tmp_path: Path) -> None:
+    """A repository keeps its URL for ever; an application of the environment's name is led back."""
     world = World(tmp_path, desired())
     world.server.repositories["gitops"] = {"name": "gitops", "url": "elsewhere", "status": "COMPLETED"}
     world.server.applications["meter-app"] = {
@@ -212,8 +212,13 @@ def test_foreign_objects_of_our_names_are_conflicts(tmp_path: Path) -> None:
         "path": "other",
         "revision": "main",
     }
-    addresses = [problem.address for problem in world.plan().errors]
-    assert addresses == ["application/meter-app", "repository/gitops"]
+    made = world.plan()
+    assert [problem.address for problem in made.errors] == ["repository/gitops"]
+    led = next(change for change in made.changes if change.address == "application/meter-app")
+    assert (led.action, [(field.path, field.before) for field in led.fields]) == (
+        Action.UPDATE,
+        [("path", "other"), ("repositoryUrl", "elsewhere")],
+    )
 
 
 def test_an_application_may_bear_the_tenants_prefix(world: World) -> None:
