@@ -187,7 +187,7 @@ def test_the_read_port_cannot_write() -> None:
     """`plan`, `status` and the console are given a type without a single writing method."""
     verbs = ("create_", "patch_", "stop_", "refresh_")
     writing = {name for name in dir(AICoreWriter) if name.startswith(verbs)}
-    assert len(writing) == 19
+    assert len(writing) == 20
     assert not writing & set(dir(AICore))
 
 
