@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     check = verbs.add_parser("check", help="read a whole dataset and name every fault")
     check.add_argument("workflow", choices=CHECKED)
     check.add_argument("--datain", type=Path, required=True, help="the dataset")
+    check.add_argument("--strict", action="store_true", help="refuse bad pictures, whatever bad_data says")
     _add_set(check)
     _add_output(check)
     check.set_defaults(verb=_check)
@@ -129,12 +130,15 @@ def _check(options: argparse.Namespace) -> int:
 
     from trainer.data.check import inspect
     from trainer.data.folders import select_folders
+    from trainer.data.forms import select
     from trainer.data.report import print_report
-    from trainer.data.sources import select
 
     workflow = WORKFLOWS[options.workflow]
     find = select if options.workflow == "object-detection-train" else select_folders
-    report = inspect(options.datain, workflow.table.parse(_values(workflow, options)), find).report
+    values = _values(workflow, options)
+    if options.strict:
+        values["bad_data"] = "reject"
+    report = inspect(options.datain, workflow.table.parse(values), find).report
     if options.output == "json":
         print(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
     else:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from trainer.data.examine import Examined, examine_all
 from trainer.data.findings import Finding
+from trainer.data.forms import select
 from trainer.data.layout import Item
 from trainer.data.leaks import find_leaks, find_twins
 from trainer.data.records import Dataset, Picture, SplitName, dataset_fingerprint
 from trainer.data.report import Report, SplitStatistics, split_statistics
-from trainer.data.sources import Selection, select
+from trainer.data.sources import Selection
 from trainer.data.splits import group_function
 from trainer.parameters.common import DataParameters
 
@@ -35,19 +36,27 @@ def inspect(datain: Path, parameters: DataParameters, find: Select = select) -> 
     ``find`` knows how the dataset lays out its files. With ``bad_data=skip`` faulty pictures are left out and
     their findings become warnings; faults of the dataset as a whole stay errors.
     """
-    root = datain.resolve()
+    root = _resolved(datain)
     selection = find(root, parameters)
     if any(finding.level == "structure" for finding in selection.findings):
-        return Inspection(None, _report(selection.findings, parameters, _Usable({}, (), 0)))
+        return Inspection(None, _report(selection, selection.findings, parameters, _Usable({}, (), 0)))
     examined = _examine(root, selection, parameters)
     usable, findings = _sift(selection, examined, parameters)
     findings = [*selection.findings, *findings, *_folder_notes(root, selection)]
     skipping = parameters.bad_data == "skip"
     if selection.labelled and (skipping or all(finding.level != "picture" for finding in findings)):
         findings += _too_few_classes(usable.splits.get("train", ()))
-    report = _report(findings, parameters, usable, located=not selection.labelled)
+    report = _report(selection, findings, parameters, usable)
     dataset = Dataset(root, usable.classes, usable.splits)
     return Inspection(dataset if report.ok else None, report)
+
+
+def _resolved(datain: Path) -> Path:
+    """Links followed; what cannot be followed is left, and found to be no folder."""
+    try:
+        return datain.resolve()
+    except (OSError, RuntimeError):  # Python before 3.13 calls a circle of links a RuntimeError
+        return datain
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +144,7 @@ def _folder_notes(root: Path, selection: Selection) -> list[Finding]:
 
 
 def _report(
-    findings: Iterable[Finding], parameters: DataParameters, usable: _Usable, *, located: bool = True
+    selection: Selection, findings: Iterable[Finding], parameters: DataParameters, usable: _Usable
 ) -> Report:
     fatal = {"structure", "picture"} if parameters.bad_data == "reject" else {"structure"}
     ordered = sorted(set(findings))
@@ -153,6 +162,7 @@ def _report(
         classes={name: counts[name] for name in usable.classes},
         pictures=len(unique),
         left_out=usable.left_out,
-        located=located,
+        located=not selection.labelled,
+        form=selection.form,
         fingerprint="" if errors else dataset_fingerprint(sound),
     )

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
 
+from trainer.data.boxes import Fault, Marks, place_boxes
 from trainer.data.findings import Finding
 from trainer.data.layout import Item, escapes
 from trainer.data.pictures import FORMATS, MAX_PICTURE_BYTES, PictureFacts, PictureFault, read_picture
 from trainer.data.records import Box, Picture
-from trainer.data.voc import MAX_ANNOTATION_BYTES, Annotation, Fault, read_annotation, read_boxes
+from trainer.data.voc import MAX_ANNOTATION_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +55,13 @@ class _Examination:
         picture_path = self._single(self.item.pictures)
         annotation_path = self._single(self.item.annotations)
         content = self._bytes(picture_path, MAX_PICTURE_BYTES, "picture-too-large", "picture-unreadable")
-        markup = self._bytes(
-            annotation_path, MAX_ANNOTATION_BYTES, "annotation-too-large", "annotation-malformed"
-        )
         facts = None if content is None or picture_path is None else self._facts(picture_path, content)
-        annotation = (
-            None if markup is None or annotation_path is None else self._annotation(annotation_path, markup)
-        )
+        marks = self._marks(annotation_path)
         sha256 = "" if content is None else hashlib.sha256(content).hexdigest()
         picture = None
-        if facts and annotation and picture_path and annotation_path and markup is not None:
-            digest = hashlib.sha256(sha256.encode() + hashlib.sha256(markup).digest()).hexdigest()
-            picture = self._assemble(picture_path, annotation_path, facts, annotation, classes, digest)
+        if facts and marks and picture_path and annotation_path:
+            digest = hashlib.sha256(sha256.encode() + bytes.fromhex(marks.digest)).hexdigest()
+            picture = self._assemble(picture_path, annotation_path, facts, marks, classes, digest)
         usable = all(finding.level == "note" for finding in self.findings)
         return Examined(self.item, picture if usable else None, tuple(self.findings), sha256)
 
@@ -94,7 +91,7 @@ class _Examination:
             place = item.asked_by or item.annotations[0]
             self._add(place, item.line, "picture-missing", f"no picture named {item.stem!r}{hint}")
         elif not item.annotations and not item.label:
-            self._add(item.pictures[0], 0, "annotation-missing", f"no annotation {item.stem}.xml")
+            self._add(item.pictures[0], 0, "annotation-missing", f"no annotation named {item.stem!r}")
         for paths in (item.pictures, item.annotations):
             if len(paths) > 1:
                 others = ", ".join(path.name for path in paths[1:])
@@ -112,9 +109,12 @@ class _Examination:
         if path is None:
             return None
         try:
-            size = path.stat().st_size
-            if size > limit:
-                self._add(path, 0, too_large, f"{size:,} bytes, at most {limit:,}")
+            facts = path.stat()
+            if not stat.S_ISREG(facts.st_mode):  # a pipe would be waited for without end
+                self._add(path, 0, unreadable, "is no plain file")
+                return None
+            if facts.st_size > limit:
+                self._add(path, 0, too_large, f"{facts.st_size:,} bytes, at most {limit:,}")
                 return None
             return path.read_bytes()
         except OSError as error:
@@ -128,29 +128,36 @@ class _Examination:
             return None
         if path.suffix.lower() not in FORMATS.get(facts.format, ()):
             self._add(path, 0, "picture-suffix", f"holds a {facts.format} picture")
+        for code, message in facts.remarks:
+            self._add(path, 0, code, message)
         return facts
 
-    def _annotation(self, path: Path, markup: bytes) -> Annotation | None:
-        annotation = read_annotation(markup)
-        if isinstance(annotation, Fault):
-            self._add(path, annotation.line, annotation.code, annotation.message)
+    def _marks(self, path: Path | None) -> Marks | None:
+        if self.item.marks is not None or path is None:
+            return self.item.marks
+        content = self._bytes(path, MAX_ANNOTATION_BYTES, "annotation-too-large", "annotation-malformed")
+        if content is None:
             return None
-        return annotation
+        marks = self.item.reader(content)
+        if isinstance(marks, Fault):
+            self._add(path, marks.line, marks.code, marks.message)
+            return None
+        return replace(marks, digest=hashlib.sha256(content).hexdigest())
 
     def _assemble(
         self,
         picture: Path,
         path: Path,
         facts: PictureFacts,
-        annotation: Annotation,
+        marks: Marks,
         classes: frozenset[str],
         digest: str,
     ) -> Picture:
-        size = annotation.size
+        size = marks.size
         if size is not None and size != (facts.width, facts.height):
             message = f"says {size[0]}x{size[1]}, the picture has {facts.width}x{facts.height}"
             self._add(path, 0, "picture-size", message)
-        boxes, faults = read_boxes(annotation, facts.width, facts.height, classes)
+        boxes, faults = place_boxes(marks.objects, facts.width, facts.height, classes)
         for fault in faults:
             self._add(path, fault.line, fault.code, fault.message)
         return Picture(picture, self.item.stem, facts.width, facts.height, boxes, digest)

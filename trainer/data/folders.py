@@ -28,6 +28,8 @@ def select_folders(root: Path, parameters: DataParameters) -> Selection:
 class _FolderSelector(Selector):
     """A picture's stem is its path from the dataset on, suffix included: names repeat between classes."""
 
+    form = "class folders"
+
     def __init__(self, root: Path, parameters: DataParameters) -> None:
         super().__init__(root, parameters)
         self.result.labelled = True

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainer.data.check import Select, inspect
+from trainer.data.forms import select
 from trainer.data.records import Dataset
 from trainer.data.report import Report, counted
-from trainer.data.sources import select
 from trainer.errors import DatasetError
 from trainer.parameters.common import DataParameters
 

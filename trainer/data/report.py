@@ -34,7 +34,8 @@ class SplitStatistics:
 class Report:
     """All findings of a check. ``left_out`` counts pictures that bad_data=skip took out of the splits.
 
-    ``located``: objects have boxes; elsewhere there is nothing to say about these.
+    ``located``: objects have boxes; elsewhere there is nothing to say about these. ``form``: how the
+    annotations are written, "" where nothing was read.
     """
 
     errors: tuple[Finding, ...]
@@ -45,6 +46,7 @@ class Report:
     left_out: int
     fingerprint: str
     located: bool = True
+    form: str = ""
 
     @property
     def ok(self) -> bool:
@@ -62,6 +64,7 @@ class Report:
             "pictures": self.pictures,
             "left_out": self.left_out,
             "fingerprint": self.fingerprint,
+            "form": self.form,
             "statistics": {name: asdict(split) for name, split in self.splits.items()},
         }
 
@@ -119,7 +122,8 @@ def summary(report: Report) -> str:
     parts = [counted(report.pictures, "usable picture")]
     parts += [f"{report.left_out} left out"] if report.ok and report.left_out else []
     parts += [counted(len(report.errors), "error"), counted(len(report.warnings), "warning")]
-    return f"dataset {'accepted' if report.ok else 'rejected'}: {', '.join(parts)}"
+    form = f" ({report.form})" if report.form else ""
+    return f"dataset{form} {'accepted' if report.ok else 'rejected'}: {', '.join(parts)}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
 from trainer.data.findings import Finding
 from trainer.data.layout import (
+    ANNOTATION_FOLDERS,
     Item,
     Store,
     escapes,
@@ -31,7 +33,7 @@ _CLASS_FLAG = re.compile(r"\s+(-1|0|1)$")  # VOC's own ImageSets/Main/<class>_tr
 class Selection:
     """The items of every split in use and what was found on the way; ``stores`` are the folders read.
 
-    ``labelled``: pictures have one class each, and no boxes.
+    ``labelled``: pictures have one class each, and no boxes. ``form``: how the annotations are written.
     """
 
     splits: dict[SplitName, list[Item]] = field(default_factory=dict)
@@ -39,6 +41,7 @@ class Selection:
     stores: list[Store] = field(default_factory=list)
     drawn: bool = False
     labelled: bool = False
+    form: str = ""
 
 
 def split_sources(parameters: DataParameters) -> dict[SplitName, Split]:
@@ -46,22 +49,20 @@ def split_sources(parameters: DataParameters) -> dict[SplitName, Split]:
     return {split: getattr(parameters, split, None) for split in SPLIT_NAMES}
 
 
-def select(root: Path, parameters: DataParameters) -> Selection:
-    """Resolve the splits of the dataset in ``root``; faults are in the result, nothing is raised for them."""
-    if not root.is_dir():
-        finding = Finding(str(root), 0, "dataset-missing", "is no folder: name the dataset's folder")
-        return Selection(findings=[finding])
-    return Selector(root, parameters).run()
-
-
 class Selector:
-    """One pass over the split sources; the main folders are listed once, and only if a split needs them."""
+    """One pass over the split sources; the main folders are listed once, and only if a split needs them.
+
+    This one reads Pascal VOC: pictures and XML files in two folders, or in one.
+    """
+
+    form: ClassVar[str] = "Pascal VOC"
+    annotation_folders: ClassVar[Sequence[str]] = ANNOTATION_FOLDERS
 
     def __init__(self, root: Path, parameters: DataParameters) -> None:
         self.root = root
         self.parameters = parameters
-        self.result = Selection()
-        self.pictures, self.annotations, self.notes = find_folders(root)
+        self.result = Selection(form=self.form)
+        self.pictures, self.annotations, self.notes = find_folders(root, self.annotation_folders)
         self._store: Store | None = None
 
     def run(self) -> Selection:
@@ -70,7 +71,7 @@ class Selector:
             if isinstance(source, Fraction):
                 shares[split] = source
             elif isinstance(source, str):
-                self.result.splits[split] = self._named(split, source)
+                self.result.splits[split] = self.named(split, source)
         self._check_same_source()
         if shares:
             self._draw(shares)
@@ -86,15 +87,16 @@ class Selector:
 
     def main_store(self) -> Store | None:
         if self.pictures is None or self.annotations is None:
-            for finding in missing_folders(self.pictures, self.annotations):
+            for finding in missing_folders(self.pictures, self.annotations, self.annotation_folders):
                 self.fault(finding.file, finding.code, finding.message)
             return None
         if self._store is None:
             self.result.findings += self.notes
-            self._store = self._read(self.pictures, self.annotations)
+            self._store = self.read(self.pictures, self.annotations)
         return self._store
 
-    def _read(self, pictures: Path, annotations: Path) -> Store:
+    def read(self, pictures: Path, annotations: Path) -> Store:
+        """List a folder of pictures and one of annotations."""
         store = read_store(pictures, annotations, self.parameters.image_types)
         self.result.stores.append(store)
         return store
@@ -120,7 +122,8 @@ class Selector:
         """The stems that each share gets."""
         return draw_splits(stems, shares, self.parameters.seed, group)
 
-    def _named(self, split: SplitName, source: str) -> list[Item]:
+    def named(self, split: SplitName, source: str) -> list[Item]:
+        """The items of a split that is a list file or a folder."""
         if source.lower().endswith(".zip"):
             self.fault(source, "split-archive", f"{split}: unpack the archive and name the folder instead")
             return []
@@ -177,14 +180,14 @@ class Selector:
             hint = f"expected {source} with pictures and annotations, or a folder {source} among the pictures"
             self.fault(source, "split-missing", f"{split}: no such sub-folder: {hint}")
             return []
-        store = self._read(*folders)
+        store = self.read(*folders)
         return [store.item(stem) for stem in sorted(store.stems)]
 
     def _split_folders(self, source: str) -> tuple[Path, Path] | None:
         """<split>/Images + <split>/Annotations; Images/<split> + Annotations[/<split>]; all in <split>."""
         own = self.root / source
         if own.is_dir():
-            pictures, annotations, _ = find_folders(own)
+            pictures, annotations, _ = find_folders(own, self.annotation_folders)
             if pictures is not None and annotations is not None:
                 return pictures, annotations
         if self.pictures is not None and self.annotations is not None and (self.pictures / source).is_dir():

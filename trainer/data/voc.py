@@ -7,7 +7,6 @@ minima and the maxima stay: ``xmin=1, xmax=10`` becomes ``0 <= x < 10``, ten col
 
 from __future__ import annotations
 
-import math
 import xml.sax
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -17,22 +16,12 @@ from xml.sax.xmlreader import AttributesImpl, Locator
 import defusedxml.sax
 from defusedxml.common import DefusedXmlException
 
+from trainer.data.boxes import Corners, Drawn, Fault, Marks, numbers, place_boxes
 from trainer.data.records import Box
 
 MAX_ANNOTATION_BYTES = 8 * 2**20
-TOLERANCE_PX = 1.0
-"""A box may reach out of the picture by this much (tools that count from 0 do) and is clipped."""
 
 _COORDINATES = ("xmin", "ymin", "xmax", "ymax")
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong on one line of an annotation; ``code`` is one of ``findings.CODES``."""
-
-    line: int
-    code: str
-    message: str
 
 
 @dataclass(slots=True)
@@ -111,6 +100,17 @@ def read_annotation(content: bytes) -> Annotation | Fault:
     return handler.annotation
 
 
+def read_marks(content: bytes) -> Marks | Fault:
+    """One VOC file as the marks of its picture."""
+    annotation = read_annotation(content)
+    return annotation if isinstance(annotation, Fault) else marks(annotation)
+
+
+def marks(annotation: Annotation) -> Marks:
+    """The objects of an annotation, each with its box or what is wrong with it."""
+    return Marks(annotation.size, tuple(_drawn(item) for item in annotation.objects))
+
+
 def read_boxes(
     annotation: Annotation, width: int, height: int, classes: Collection[str] = ()
 ) -> tuple[tuple[Box, ...], list[Fault]]:
@@ -118,65 +118,23 @@ def read_boxes(
 
     An empty ``classes`` allows every name. A box with a fault is not in the result, a clipped box is.
     """
-    faults: list[Fault] = []
-    if not annotation.objects:
-        faults.append(Fault(0, "no-boxes", "holds no object: draw the boxes or take the picture out"))
-    boxes = [_read_box(item, width, height, classes, faults) for item in annotation.objects]
-    return tuple(box for box in boxes if box is not None), faults
+    return place_boxes(marks(annotation).objects, width, height, classes)
 
 
-def _read_box(
-    item: VocObject, width: int, height: int, classes: Collection[str], faults: list[Fault]
-) -> Box | None:
+def _drawn(item: VocObject) -> Drawn:
     label = item.texts.get("name", "")
-    if not label:
-        faults.append(Fault(item.line, "class-missing", "an object has no name"))
-        return None
-    if classes and label not in classes:
-        faults.append(Fault(item.line, "class-unknown", f"class {label!r} is not in class_names"))
-        return None
-    corners = _corners(item)
-    fault = corners if isinstance(corners, Fault) else _shape_fault(item.line, label, corners, width, height)
-    if isinstance(corners, Fault) or fault is not None:
-        faults += [fault] if fault else []
-        return None
-    xmin, ymin, xmax, ymax = corners[0] - 1, corners[1] - 1, corners[2], corners[3]
-    inside = max(xmin, 0.0), max(ymin, 0.0), min(xmax, float(width)), min(ymax, float(height))
-    if inside != (xmin, ymin, xmax, ymax):
-        faults.append(Fault(item.line, "box-clipped", f"box of {label!r} clipped to the picture"))
-    return Box(*inside, label, item.texts.get("difficult", "0").lower() in ("1", "true"))
-
-
-def _corners(item: VocObject) -> tuple[float, float, float, float] | Fault:
-    values: list[float] = []
+    difficult = item.texts.get("difficult", "0").lower() in ("1", "true")
     for name in _COORDINATES:
-        text = item.texts.get(f"bndbox/{name}")
-        if text is None:
-            return Fault(item.line, "box-value", f"bndbox has no {name}")
-        try:
-            value = float(text)
-        except ValueError:
-            return Fault(item.line, "box-value", f"{name} is no number: {text[:40]!r}")
-        if not math.isfinite(value):
-            return Fault(item.line, "box-value", f"{name} is not finite: {text[:40]!r}")
-        values.append(value)
-    return values[0], values[1], values[2], values[3]
-
-
-def _shape_fault(
-    line: int, label: str, corners: tuple[float, float, float, float], width: int, height: int
-) -> Fault | None:
-    """The rule a box breaks, if any; ``corners`` are as VOC writes them."""
-    xmin, ymin, xmax, ymax = corners
-    text = f"box of {label!r} from ({xmin:g}, {ymin:g}) to ({xmax:g}, {ymax:g})"
+        if f"bndbox/{name}" not in item.texts:
+            return Drawn(item.line, label, Fault(item.line, "box-value", f"bndbox has no {name}"), "")
+    values = numbers(item.line, [(name, item.texts[f"bndbox/{name}"]) for name in _COORDINATES])
+    if isinstance(values, Fault):
+        return Drawn(item.line, label, values, "", difficult)
+    xmin, ymin, xmax, ymax = values
+    shown = f"box of {label!r} from ({xmin:g}, {ymin:g}) to ({xmax:g}, {ymax:g})"
+    corners: Corners | Fault = (xmin - 1, ymin - 1, xmax, ymax)
     if xmax < xmin or ymax < ymin:
-        return Fault(line, "box-swapped", f"{text}: the maximum lies before the minimum")
-    if xmax == xmin or ymax == ymin:
-        return Fault(line, "box-degenerate", f"{text} has no area")
-    reaches_out = (
-        min(xmin, ymin) - 1 < -TOLERANCE_PX or xmax > width + TOLERANCE_PX or ymax > height + TOLERANCE_PX
-    )
-    covers_nothing = min(xmax, ymax) < 1 or xmin > width or ymin > height
-    if reaches_out or covers_nothing:
-        return Fault(line, "box-outside", f"{text} reaches out of the picture of {width}x{height}")
-    return None
+        corners = Fault(item.line, "box-swapped", f"{shown}: the maximum lies before the minimum")
+    elif xmax == xmin or ymax == ymin:
+        corners = Fault(item.line, "box-degenerate", f"{shown} has no area")
+    return Drawn(item.line, label, corners, shown, difficult)

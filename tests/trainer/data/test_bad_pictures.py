@@ -34,13 +34,13 @@ def cut_off(folder: Any) -> None:
     path.write_bytes(path.read_bytes()[:-200])
 
 
-def huge_png(path: Path) -> None:
-    """A PNG that claims a gigapixel in 60 bytes."""
+def huge_png(path: Path, width: int = 32_000, height: int = 32_000) -> None:
+    """A PNG that claims a gigapixel or more in 60 bytes."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    header = struct.pack(">IIBBBBB", 32_000, 32_000, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IEND", b""))
 
 

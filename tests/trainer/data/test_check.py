@@ -264,7 +264,7 @@ def test_the_text_report_names_faults_and_figures(sound: Any, terminal: bool) ->
     print_report(look(sound).report, Console(file=stream, force_terminal=terminal, width=200))
     text = stream.getvalue()
     assert "warning: JPEGImages/[red]x.gif: file-ignored" in text
-    assert "dataset accepted: 6 usable pictures, 0 errors, 1 warning" in text
+    assert "dataset (Pascal VOC) accepted: 6 usable pictures, 0 errors, 1 warning" in text
     assert ("─" in text) is terminal
 
 
