@@ -157,28 +157,34 @@ class Killed(BaseException):
     """What kill -9 looks like from inside: nobody catches it and nothing is tidied up."""
 
 
-def test_a_killed_run_ends_with_the_weights_of_an_undisturbed_one(
-    colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = training(colours, tmp_path / "whole", **TINY)
-    whole.fit()
+def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Checkpoint after every step (those before an evaluation excepted), and die at the end of ``step``."""
     original: Callable[..., None] = Checkpoints.on_train_batch_end
 
     def act_and_die(self: Checkpoints, trainer: Any, *rest: Any) -> None:
         self.interval, self._written = 1.0, self.clock() - 2
         original(self, trainer, *rest)
-        if trainer.global_step == 5:
+        if trainer.global_step == step:
             raise Killed
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Checkpoints, "on_train_batch_end", act_and_die)
-        with pytest.raises(Killed):
-            training(colours, tmp_path / "killed", **TINY).fit()
+    monkeypatch.setattr(Checkpoints, "on_train_batch_end", act_and_die)
+
+
+def test_a_run_killed_three_times_ends_with_the_weights_of_an_undisturbed_one(
+    colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = training(colours, tmp_path / "whole", **TINY)
+    whole.fit()
+    for step in (2, 4, 7):
+        with monkeypatch.context() as patch:
+            kill_at(patch, step)
+            with pytest.raises(Killed):
+                training(colours, tmp_path / "killed", **TINY).fit()
     resumed = training(colours, tmp_path / "killed", **TINY)
     resumed.fit()
     expected = whole.module.network.state_dict()
     for name, value in resumed.module.network.state_dict().items():
-        torch.testing.assert_close(value, expected[name], msg=name)
+        assert torch.equal(value, expected[name]), name
 
 
 def test_no_query_is_in_the_index(colours: Path, tmp_path: Path) -> None:
