@@ -65,6 +65,7 @@ class ClassificationParameters(Parsed):
     num_workers: int
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
     devices: int
+    checkpoint_folder: str
 
 
 TABLE: ParameterTable[ClassificationParameters] = ParameterTable(
@@ -105,6 +106,7 @@ TABLE: ParameterTable[ClassificationParameters] = ParameterTable(
         common.NUM_WORKERS,
         common.ACCELERATOR,
         common.DEVICES,
+        common.CHECKPOINT_FOLDER,
     ),
     build=ClassificationParameters,
     rule=common.split_problems,

@@ -59,6 +59,8 @@ class TrainingParameters(DataParameters, Protocol):
     @property
     def devices(self) -> int: ...
     @property
+    def checkpoint_folder(self) -> str: ...
+    @property
     def weights(self) -> str: ...
     @property
     def num_workers(self) -> int: ...
@@ -206,6 +208,13 @@ DEVICES = Parameter(
     "GPUs to train on, or processes on a CPU, that share every batch; 0 takes every GPU, on a CPU one.",
     0,
     64,
+    origin="corespec",
+)
+CHECKPOINT_FOLDER = Parameter(
+    "checkpoint_folder",
+    "string",
+    "",
+    'Folder that checkpoints/ lies in; "" is the model folder. On a volume, a retried pod goes on.',
     origin="corespec",
 )
 

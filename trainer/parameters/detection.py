@@ -50,6 +50,7 @@ class DetectionParameters(Parsed):
     num_workers: int
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
     devices: int
+    checkpoint_folder: str
 
 
 TABLE: ParameterTable[DetectionParameters] = ParameterTable(
@@ -105,6 +106,7 @@ TABLE: ParameterTable[DetectionParameters] = ParameterTable(
         common.NUM_WORKERS,
         common.ACCELERATOR,
         common.DEVICES,
+        common.CHECKPOINT_FOLDER,
     ),
     build=DetectionParameters,
     rule=common.split_problems,

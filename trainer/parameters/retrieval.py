@@ -60,6 +60,7 @@ class RetrievalParameters(Parsed):
     num_workers: int
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
     devices: int
+    checkpoint_folder: str
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -138,6 +139,7 @@ TABLE: ParameterTable[RetrievalParameters] = ParameterTable(
         common.NUM_WORKERS,
         common.ACCELERATOR,
         common.DEVICES,
+        common.CHECKPOINT_FOLDER,
     ),
     build=RetrievalParameters,
     rule=common.split_problems,

@@ -33,15 +33,15 @@ _DIGITS = 16
 
 
 class WorkFolder:
-    """``checkpoints/`` inside the model folder: ``<step>-<digest>.ckpt``, and whose they are.
+    """``checkpoints/`` inside ``folder``: ``<step>-<digest>.ckpt``, and whose they are.
 
     A checkpoint is taken up only by a run with the same identity (parameters and dataset); any other
     run starts afresh. The name holds the digest of the content, so that a file which a crash of the machine
     has torn is recognised and the one before it is used. The folder goes away when the model is complete.
     """
 
-    def __init__(self, model_folder: Path, identity: str) -> None:
-        self.path = model_folder / "checkpoints"
+    def __init__(self, folder: Path, identity: str) -> None:
+        self.path = folder / "checkpoints"
         self.identity = identity
 
     def open(self) -> Path | None:

@@ -81,7 +81,8 @@ class TrainingRun(ABC, Generic[Parameters]):
         self.datain = datain
         self.folder = folder
         self.fingerprint = dataset_fingerprint(dataset)
-        self.work = WorkFolder(folder, _identity(parameters, self.fingerprint))
+        state = Path(parameters.checkpoint_folder) if parameters.checkpoint_folder else folder
+        self.work = WorkFolder(state, _identity(parameters, self.fingerprint))
         self.first = process_rank() == 0
         self.tracker = tracker or connect(parameters.aicore_tracking and self.first)
         self.accelerator = choose_accelerator(parameters.accelerator)

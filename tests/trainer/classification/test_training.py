@@ -160,15 +160,19 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 def test_a_run_killed_three_times_ends_with_the_weights_of_an_undisturbed_one(
     colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Augmentation and batches included; killed before, at and after the evaluation of step 4."""
+    """Augmentation and batches included; killed before, at and after the evaluation of step 4.
+
+    Every process begins with an empty model folder, as a new pod does; the checkpoints lie on a volume.
+    """
     whole = training(colours, tmp_path / "whole", **TINY)
     whole.fit()
+    state = {"checkpoint_folder": str(tmp_path / "volume")}
     for step in (2, 4, 7):
         with monkeypatch.context() as patch:
             kill_at(patch, step)
             with pytest.raises(Killed):
-                training(colours, tmp_path / "killed", **TINY).fit()
-    resumed = training(colours, tmp_path / "killed", **TINY)
+                training(colours, tmp_path / f"killed {step}", **TINY, **state).fit()
+    resumed = training(colours, tmp_path / "resumed", **TINY, **state)
     resumed.fit()
     expected = whole.module.network.state_dict()
     for name, value in resumed.module.network.state_dict().items():
