@@ -15,7 +15,7 @@ from trainer.inference.card import Card, ModelError, read_card
 from trainer.inference.classifier import Classifier
 from trainer.inference.detector import Detector
 from trainer.inference.embedder import Embedder
-from trainer.inference.session import open_session
+from trainer.inference.session import SharedSession, gpu_available, open_session, usable_cores
 
 TASKS = ("object-detection", "image-classification", "image-embedding")
 
@@ -50,6 +50,8 @@ class Settings:
 
     gpu: bool = False
     pin: bool = False
+    shared: bool = False
+    """Whether several threads ask at once; on a GPU they take turns all the same."""
     threshold: float | None = None
     overlap: float | None = None
 
@@ -59,12 +61,18 @@ def load_model(folder: Path, settings: Settings = Settings()) -> Model:
     card = read_card(folder)
     if card.task not in TASKS:
         raise ModelError(f"{folder} holds a model for {card.task!r}, which this version cannot run")
-    session = open_session(folder, gpu=settings.gpu, pin=settings.pin)
+    session = _open(folder, settings)
     if card.task == "image-classification":
         return Classifier(card, session)
     if card.task == "image-embedding":
         return Embedder(card, session)
     return Detector(card, session, threshold=settings.threshold, overlap=settings.overlap)
+
+
+def _open(folder: Path, settings: Settings) -> Any:
+    if settings.shared and usable_cores() > 1 and not (settings.gpu and gpu_available()):
+        return SharedSession(folder, pin=settings.pin)
+    return open_session(folder, gpu=settings.gpu, pin=settings.pin)
 
 
 def chosen(threshold: float) -> float | None:

@@ -19,10 +19,14 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """At most ``size`` pictures a run; a run waits ``wait`` seconds at most for pictures on their way."""
+    """At most ``size`` pictures a run, at most ``runs`` at once.
+
+    A run waits ``wait`` seconds at most for pictures on their way.
+    """
 
     size: int = 8
     wait: float = 0.002
+    runs: int = 1
 
 
 @dataclass(slots=True)
@@ -35,9 +39,9 @@ class _Picture:
 class Batcher:
     """One model's queue; for one event loop, which computes on the threads of ``executor``.
 
-    One run at a time: what comes meanwhile makes the next batch. The network waits for others only while a
-    picture that was announced is being decoded, and never longer than the policy says: a single client waits
-    for nobody.
+    What comes while as many runs are under way as there may be makes the next batch. The network waits for
+    others only while a picture that was announced is being decoded, and never longer than the policy says: a
+    single client waits for nobody.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class Batcher:
         self._coming = 0
         self._changed = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
+        self._runs: set[asyncio.Task[None]] = set()
 
     @property
     def waiting(self) -> int:
@@ -83,9 +88,13 @@ class Batcher:
     async def _work(self) -> None:
         try:
             while self._queue:
+                if len(self._runs) >= self._policy.runs:
+                    await asyncio.wait(self._runs, return_when=asyncio.FIRST_COMPLETED)
                 await self._gather()
                 if batch := self._take():
-                    await self._run(batch)
+                    run = asyncio.get_running_loop().create_task(self._run(batch))
+                    self._runs.add(run)
+                    run.add_done_callback(self._runs.discard)
         finally:
             self._worker = None
 

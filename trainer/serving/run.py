@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from trainer.errors import InputError
 from trainer.inference.models import Model, Settings, chosen
-from trainer.inference.session import usable_cores
+from trainer.inference.session import gpu_available, usable_cores
 from trainer.logs import log_to_stdout
 from trainer.parameters.serving import ServingParameters
 from trainer.serving.app import create_app
@@ -52,6 +52,7 @@ def run(parameters: ServingParameters, host: str, port: int) -> int:
     settings = Settings(
         gpu=parameters.gpu_deployment,
         pin=parameters.cpuaffinity,
+        shared=True,
         threshold=chosen(parameters.score_threshold),
         overlap=chosen(parameters.iou_threshold),
     )
@@ -61,12 +62,14 @@ def run(parameters: ServingParameters, host: str, port: int) -> int:
         pictures=parameters.maximum_pictures,
         pixels=int(parameters.maximum_megapixels * 1_000_000),
     )
-    policy = Policy(parameters.maximum_batch, parameters.batch_milliseconds / 1000)
+    cores = usable_cores()
+    runs = 1 if parameters.gpu_deployment and gpu_available() else cores
+    policy = Policy(parameters.maximum_batch, parameters.batch_milliseconds / 1000, runs)
     meters = Meters()
     with (
         _listening(host, port) as listener,
-        ThreadPoolExecutor(max(2, usable_cores()), "reading") as readers,
-        ThreadPoolExecutor(len(places), "computing") as computers,
+        ThreadPoolExecutor(max(2, cores), "reading") as readers,
+        ThreadPoolExecutor(len(places) * runs, "computing") as computers,
     ):
 
         def batcher(label: str, model: Model) -> Batcher:
