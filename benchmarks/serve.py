@@ -1,9 +1,9 @@
 """Latency and throughput of serving: ours, and YOLO11n and ssdlite320 behind the same web server.
 
-Clients in a process of their own send one photograph a request (base64 in JSON), wait for the answer and send
-the next. All servers run all the time and are asked in turns, round after round, so that what else the machine
-does falls on all alike; a ratio is the median over the rounds. Memory is what our server has in RAM after some
-requests of 16 clients, and after many.
+Clients in a process of their own send one photograph a request (base64 in JSON), wait for the answer and
+send the next. All servers run all the time and are asked in turns, round after round, so that what else the
+machine does falls on all alike; a ratio is the median over the rounds. Memory is what our server has in RAM
+after some requests of 16 clients, and after many.
 
 ratio of pictures/s = ours / peer; of latency and of processor time = peer / ours: above 1 we are better.
 """

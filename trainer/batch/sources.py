@@ -1,23 +1,32 @@
 """The pictures of a folder and of the archives in it, one after the other, always in the same order.
 
-Nothing is unpacked to disk: what an archive calls its members is a name and never becomes a path.
+Nothing is unpacked to disk: what an archive calls its members is a name and never becomes a path. All the
+same a member that would lie outside the archive's folder, or is a link, is listed as bad and not read: who
+packed it meant something else than a picture. An archive that grows beyond measure is given up.
 """
 
 from __future__ import annotations
 
 import lzma
 import os
+import stat
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from trainer.data.pictures import MAX_PICTURE_BYTES
 from trainer.errors import InputError
 from trainer.inference.pictures import PictureError
+
+MOST_GROWTH = 200
+"""Times an archive may grow when it is unpacked: pictures hardly shrink by packing, bombs do by thousands."""
+
+FREE_GROWTH = 2**30
+"""Bytes that any archive may unpack to, however small it is."""
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
@@ -90,7 +99,7 @@ def _is_tar(name: str) -> bool:
 
 
 def _wanted(name: str, image_types: Collection[str]) -> bool:
-    path = PurePosixPath(name)
+    path = PurePosixPath(name.replace("\\", "/"))  # zips of Windows
     return path.suffix.lower() in image_types and not path.name.startswith(".") and not name.endswith("/")
 
 
@@ -136,8 +145,30 @@ def _archived(path: Path, name: str, image_types: Collection[str]) -> Iterator[S
     members = _zipped if path.suffix.lower() == ".zip" else _tarred
     try:
         yield from members(path, name, image_types)
+    except _ArchiveBombError as error:
+        yield Source(name, partial(_refuse, "archive-bomb", str(error)))
     except _DAMAGE as error:
         yield Source(name, partial(_raise, "archive-unreadable", error))
+
+
+class _ArchiveBombError(Exception):
+    """What an archive holds is out of all proportion to its size."""
+
+
+class _Growth:
+    """Adds up what the members of an archive say they unpack to; neither format gives more than they say."""
+
+    def __init__(self, path: Path) -> None:
+        self._limit = max(FREE_GROWTH, MOST_GROWTH * path.stat().st_size)
+        self._total = 0
+
+    def add(self, size: int) -> None:
+        """Raises ``_ArchiveBombError`` where this member is too much."""
+        self._total += size
+        if self._total > self._limit:
+            raise _ArchiveBombError(
+                f"would unpack to more than {self._limit:,} bytes: pack the pictures as they are"
+            )
 
 
 def _raise(code: str, error: Exception) -> bytes:
@@ -145,11 +176,34 @@ def _raise(code: str, error: Exception) -> bytes:
     raise PictureError(code, f"cannot be read: {reason}")
 
 
+def _refuse(code: str, message: str) -> bytes:
+    raise PictureError(code, message)
+
+
+def _escapes(name: str) -> bool:
+    """Whether a member's name leads out of the folder it would be unpacked to."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.is_absolute() or ".." in path.parts or bool(PureWindowsPath(name).drive)
+
+
 def _zipped(path: Path, name: str, image_types: Collection[str]) -> Iterator[Source]:
+    growth = _Growth(path)
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
-            if _wanted(member.filename, image_types):
-                yield Source(f"{name}/{printable(member.filename)}", partial(_read_zipped, archive, member))
+            if not _wanted(member.filename, image_types):
+                continue
+            place = f"{name}/{printable(member.filename)}"
+            if fault := _fault(member.filename, is_link=stat.S_ISLNK(member.external_attr >> 16)):
+                yield Source(place, partial(_refuse, "path-escape", fault))
+                continue
+            growth.add(member.file_size)
+            yield Source(place, partial(_read_zipped, archive, member))
+
+
+def _fault(name: str, *, is_link: bool) -> str:
+    if is_link:
+        return "is a link: pack the file itself"
+    return "leads out of the archive: pack it under a name of its own" if _escapes(name) else ""
 
 
 def _read_zipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
@@ -164,10 +218,17 @@ def _read_zipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 
 
 def _tarred(path: Path, name: str, image_types: Collection[str]) -> Iterator[Source]:
+    growth = _Growth(path)
     with tarfile.open(path, "r|*") as archive:
         while (member := archive.next()) is not None:
-            if member.isfile() and _wanted(member.name, image_types):
-                yield Source(f"{name}/{printable(member.name)}", partial(_read_tarred, archive, member))
+            growth.add(member.size)  # what is not wanted is unpacked all the same on the way to the next
+            is_link = member.issym() or member.islnk()
+            if (member.isfile() or is_link) and _wanted(member.name, image_types):
+                place = f"{name}/{printable(member.name)}"
+                if fault := _fault(member.name, is_link=is_link):
+                    yield Source(place, partial(_refuse, "path-escape", fault))
+                else:
+                    yield Source(place, partial(_read_tarred, archive, member))
             archive.members = []  # type: ignore[attr-defined]  # tarfile would remember every member it has passed
 
 

@@ -28,6 +28,7 @@ _READINGS: tuple[Row, ...] = (
     ("readings", BYTES, (-1,)),
     ("confidences", "FP32", (-1,)),
     ("complete", "BOOL", (-1,)),
+    ("accepted", "BOOL", (-1,)),
 )
 _NEIGHBOURS: tuple[Row, ...] = (
     ("distance", "FP32", (-1, -1)),
@@ -84,14 +85,15 @@ def _columns(results: Sequence[Result], top_k: int) -> Mapping[str, Any]:
 def _boxes(found: Sequence[Found]) -> Mapping[str, Any]:
     detections = [one.detections for one in found]
     labels = np.concatenate([one.labels for one in detections])
-    readings = [one.reading for one in found if one.reading is not None]
+    readings = [(one.reading, one.reading_confidence) for one in found if one.reading is not None]
     return {
         "counts": [len(one.scores) for one in detections],
         "boxes": np.concatenate([one.boxes for one in detections]),
         "scores": np.concatenate([one.scores for one in detections]),
         "classes": labels,
         "class_names": np.array([found[0].classes[label] for label in labels], dtype=object),
-        "readings": np.array([reading.text for reading in readings], dtype=object),
-        "confidences": [reading.confidence for reading in readings],
-        "complete": [reading.complete for reading in readings],
+        "readings": np.array([reading.text for reading, _ in readings], dtype=object),
+        "confidences": [reading.confidence for reading, _ in readings],
+        "complete": [reading.complete for reading, _ in readings],
+        "accepted": [reading.accepted(limit) for reading, limit in readings],
     }

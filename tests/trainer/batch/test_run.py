@@ -96,12 +96,12 @@ def test_without_bad_pictures_there_is_no_list_of_them(
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "alone"])
 def test_archives_are_read_as_folders(kind: str, data: Path, colour_detector: Path, tmp_path: Path) -> None:
-    """Nothing is unpacked: a member called ../x stays a name."""
+    """In the order of the archive; what is no picture is passed over."""
     store = tmp_path / "store"
     store.mkdir()
     suffix = "zip" if kind == "alone" else kind
     archive = store / f"pictures.{suffix}"
-    members = [("../x.jpg", data / "a.jpg"), ("sub/b.png", data / "b.png"), ("n.txt", data / "notes.txt")]
+    members = [("x.jpg", data / "a.jpg"), ("sub/b.png", data / "b.png"), ("n.txt", data / "notes.txt")]
     if suffix == "zip":
         with zipfile.ZipFile(archive, "w") as packed:
             for name, path in members:
@@ -113,12 +113,11 @@ def test_archives_are_read_as_folders(kind: str, data: Path, colour_detector: Pa
     assert batch(archive if kind == "alone" else store, colour_detector, tmp_path / "out") == 0
     records = lines(tmp_path / "out")
     assert [record["picture"] for record in records] == [
-        f"{archive.name}/../x.jpg",
+        f"{archive.name}/x.jpg",
         f"{archive.name}/sub/b.png",
     ]
     assert [record["reading"] for record in records] == ["0", "1"]
-    assert not (tmp_path / "x.jpg").exists()
-    assert not (store / "x.jpg").exists()
+    assert not list(tmp_path.rglob("x.jpg"))
 
 
 def test_a_torn_archive_gives_what_it_has_and_is_listed(
@@ -141,6 +140,106 @@ def test_a_torn_archive_gives_what_it_has_and_is_listed(
     assert faults["pictures.tar/a.jpg"] is None
     assert faults["pictures.tar/z.png"] == "picture-unreadable"
     assert faults["fake.zip"] == "archive-unreadable"
+
+
+SLIPS = ("../x.jpg", "/x.jpg", "a/../../x.jpg", "..\\x.jpg", "C:\\x.jpg")
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_members_that_lead_out_of_an_archive_are_refused(
+    kind: str, data: Path, colour_detector: Path, tmp_path: Path
+) -> None:
+    """Parents, roots and drives; each is listed with its reason, nothing is written beside the results."""
+    store, content = tmp_path / "store", (data / "a.jpg").read_bytes()
+    store.mkdir()
+    names = (*SLIPS, "good.jpg")
+    if kind == "zip":
+        with zipfile.ZipFile(store / "p.zip", "w") as packed:
+            for name in names:
+                packed.writestr(name, content)
+    else:
+        with tarfile.open(store / "p.tar", "w") as packed_tar:
+            for name in names:
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                packed_tar.addfile(member, io.BytesIO(content))
+    assert batch(store, colour_detector, tmp_path / "out", draw_boxes="true") == 0
+    records = lines(tmp_path / "out")
+    assert [record.get("error") for record in records] == ["path-escape"] * len(SLIPS) + [None]
+    assert not list(tmp_path.rglob("x.jpg"))
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "hard"])
+def test_links_in_archives_are_refused(kind: str, data: Path, colour_detector: Path, tmp_path: Path) -> None:
+    """Neither followed on this machine nor within the archive."""
+    store = tmp_path / "store"
+    store.mkdir()
+    secret = data / "a.jpg"
+    if kind == "zip":
+        with zipfile.ZipFile(store / "p.zip", "w") as packed:
+            info = zipfile.ZipInfo("link.jpg")
+            info.external_attr = 0o120777 << 16
+            packed.writestr(info, str(secret))
+            packed.write(secret, "good.jpg")
+    else:
+        with tarfile.open(store / "p.tar", "w") as packed_tar:
+            packed_tar.add(secret, "good.jpg")
+            member = tarfile.TarInfo("link.jpg")
+            member.type = tarfile.LNKTYPE if kind == "hard" else tarfile.SYMTYPE
+            member.linkname = "good.jpg" if kind == "hard" else str(secret)
+            packed_tar.addfile(member)
+    assert batch(store, colour_detector, tmp_path / "out") == 0
+    faults = {record["picture"]: record.get("error") for record in lines(tmp_path / "out")}
+    archive = "p.zip" if kind == "zip" else "p.tar"
+    assert faults == {f"{archive}/good.jpg": None, f"{archive}/link.jpg": "path-escape"}
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar.gz", "hidden"])
+def test_an_archive_that_grows_beyond_measure_is_given_up(
+    kind: str, data: Path, colour_detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the word of its members, before they are unpacked; what came before is kept.
+
+    hidden: the bulk is no picture, but lies on the way to the next one in a packed tar.
+    """
+    monkeypatch.setattr("trainer.batch.sources.FREE_GROWTH", 100_000)
+    store = tmp_path / "store"
+    store.mkdir()
+    zeros = bytes(500_000)
+    if kind == "zip":
+        with zipfile.ZipFile(store / "p.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+            packed.write(data / "a.jpg", "a.jpg")
+            packed.writestr("b.jpg", zeros)
+            packed.write(data / "b.png", "c.png")
+    else:
+        with tarfile.open(store / "p.tar.gz", "w:gz") as packed_tar:
+            packed_tar.add(data / "a.jpg", "a.jpg")
+            member = tarfile.TarInfo("b.txt" if kind == "hidden" else "b.jpg")
+            member.size = len(zeros)
+            packed_tar.addfile(member, io.BytesIO(zeros))
+            packed_tar.add(data / "b.png", "c.png")
+    assert batch(store, colour_detector, tmp_path / "out") == 0
+    first, last = lines(tmp_path / "out")
+    assert first["picture"].endswith("/a.jpg")
+    assert "error" not in first
+    assert (last["picture"], last["error"]) == (f"p.{'zip' if kind == 'zip' else 'tar.gz'}", "archive-bomb")
+
+
+def test_a_member_that_lies_about_its_size_is_cut_off(
+    data: Path, colour_detector: Path, tmp_path: Path
+) -> None:
+    """The directory of the zip says 10 bytes, its content is half a million."""
+    store = tmp_path / "store"
+    store.mkdir()
+    with zipfile.ZipFile(store / "p.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.write(data / "a.jpg", "a.jpg")
+        packed.writestr("b.jpg", bytes(500_000))
+    content = (store / "p.zip").read_bytes()
+    (store / "p.zip").write_bytes(
+        content.replace((500_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
+    )
+    assert batch(store, colour_detector, tmp_path / "out") == 0
+    assert [record.get("error") for record in lines(tmp_path / "out")] == [None, "picture-unreadable"]
 
 
 class Killed(BaseException):
