@@ -1,44 +1,50 @@
 """A plan that finds nothing to do, against `terraform plan` over as many resources.
 
 Ours: `corespec plan` over a local AI Core that holds N configurations and N completed executions. It parses
-the specs, renders, hashes the data, reads AI Core over HTTP and compares. Peer: `terraform plan` over N
-`terraform_data` resources (built in: no provider, no network) in its state file. Both are fresh processes and
-must end with "nothing to do". Terraform's resources are written as N blocks: one block with `for_each` over N
-keys is about twenty times slower to plan.
+the specs, renders, hashes the data, reads AI Core over HTTP and compares; and once more after one line of the
+specs was edited. Peer: `terraform plan` over N `terraform_data` resources (built in: no provider, no network)
+in its state file. All are fresh processes that take turns, and must find what is to be found: nothing, or the
+one edit. `benchmarks/localworld.py` and `benchmarks/peers/terraform.py` say how the worlds are filled.
 
-The local AI Core is filled through the API by `corespec reconcile`, all but the executions: their rows are
-inserted into its database, as 5,000 trainings would take a while. Terraform applies one resource, and its
-state is then repeated N times: applying 5,000 takes it longer than a quarter of an hour.
-
-ratio = seconds of terraform / seconds of ours: above 1 we are faster.
+ratio = seconds (median) of terraform / seconds (median) of ours: above 1 we are faster. With --scale, over
+several sizes: do seconds grow linearly, and requests with the pages? Growth above 1 is worse than linear.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import sqlite3
-import subprocess
-import sys
 import tempfile
-import uuid
-from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import correlation, linear_regression
 
-from benchmarks import projects, report
+from benchmarks import localworld, process, report
+from benchmarks.peers.terraform import Terraform
 
-_NOTHING_TO_DO = 0
-_BLOCK = 'resource "terraform_data" "run_{0:05}" {{\n  input = {{ name = "run_{0:05}" }}\n}}\n'
-_COMPLETED = """
-INSERT INTO executions (
-  id, resource_group, configuration_id, configuration_name, scenario_id, executable_id, status, target_status,
-  status_message, status_details, submission_time, start_time, completion_time, created_at, modified_at)
-SELECT
-  'e' || printf('%015x', seq), resource_group, id, name, scenario_id, executable_id, 'COMPLETED', 'COMPLETED',
-  '', '{}', created_at, created_at, created_at, created_at, created_at
-FROM configurations
-"""
+_SCALE = (1000, 10_000, 50_000)
+
+
+@dataclass
+class Size:
+    """What was measured in worlds of one size."""
+
+    count: int
+    same: list[process.Cost] = field(default_factory=list)
+    edited: list[process.Cost] = field(default_factory=list)
+    peer: list[process.Cost] = field(default_factory=list)
+    requests: int = 0
+    requests_edited: int = 0
+    missing: str = ""  #: why there is no peer
+
+    def rows(self) -> list[report.Row]:
+        """A row for each contender; the objects are configurations and executions, or resources."""
+        asked = {"requests": self.requests}, {"requests": self.requests_edited}, {}
+        names = "corespec plan", "  one line edited", "terraform plan"
+        contenders = zip(names, (self.same, self.edited, self.peer), asked, strict=True)
+        return [
+            report.Row(f"{name}, {self.count}", {**_figures(costs), **requests})
+            for name, costs, requests in contenders
+            if costs
+        ]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,7 +52,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = report.parser(__doc__)
     parser.add_argument("--count", type=report.positive, default=5000, help="configurations (default 5000)")
     parser.add_argument(
-        "--repeats", type=report.positive, default=3, help="plans of each; the fastest counts"
+        "--repeats", type=report.positive, default=3, help="plans of each, in turns; the median counts"
+    )
+    parser.add_argument(
+        "--scale",
+        type=report.positive,
+        nargs="*",
+        metavar="COUNT",
+        help=f"measure growth over these sizes (default {' '.join(map(str, _SCALE))})",
     )
     parser.add_argument(
         "--peer-minutes",
@@ -55,136 +68,87 @@ def main(arguments: list[str] | None = None) -> int:
         help="longest that one terraform command may take (default 30)",
     )
     options = parser.parse_args(arguments)
-    report.show(measure(options.count, options.repeats, options.peer_minutes), options.output)
+    grows = options.scale is not None
+    counts = (options.scale or list(_SCALE)) if grows else [options.count]
+    sizes = [measure(count, options.repeats, options.peer_minutes) for count in counts]
+    report.show(reported(sizes, options.repeats, grows=grows), options.output)
     return 0
 
 
-def measure(count: int, repeats: int, peer_minutes: float) -> report.Report:
-    """Fill both worlds in a temporary folder and time their plans."""
-    made = report.Report("plan, nothing to do", {"objects": count, "repeats": repeats})
+def measure(count: int, repeats: int, peer_minutes: float) -> Size:
+    """Fill both worlds in a temporary folder and time their plans, in turns."""
+    size = Size(count)
     with tempfile.TemporaryDirectory(prefix="corespec-bench-") as folder:
-        ours = _ours(Path(folder) / "corespec", count, repeats)
-        made.rows.append(report.Row("corespec plan", {"seconds": ours, "objects a second": 2 * count / ours}))
+        peer: Terraform | None = None
         try:
-            peer = _terraform(Path(folder) / "terraform", count, repeats, peer_minutes)
+            peer = Terraform(Path(folder) / "terraform", count, peer_minutes)
         except report.PeerMissingError as missing:
-            made.skipped["terraform plan"] = str(missing)
-            return made
-    made.rows.append(report.Row("terraform plan", {"seconds": peer, "objects a second": count / peer}))
-    made.compare("terraform / corespec", ours, peer)
-    made.notes.append(
-        f"ours compares {count} configurations and {count} executions, terraform {count} resources"
-    )
+            size.missing = str(missing)
+        with localworld.filled(Path(folder) / "corespec", count) as world:
+            _count_requests(world, size)
+            for _ in range(repeats):
+                size.same.append(world.plan())
+                with world.one_line_edited():
+                    size.edited.append(world.plan(edited=True))
+                try:
+                    size.peer += [peer.plan()] if peer else []
+                except report.PeerMissingError as missing:
+                    size.missing, peer = str(missing), None
+    return size
+
+
+def _count_requests(world: localworld.LocalWorld, size: Size) -> None:
+    """Of one plan each; counting asks twice itself: for a token, and for the count."""
+    own = 2
+    begin = world.requests()
+    world.plan()
+    between = world.requests()
+    with world.one_line_edited():
+        world.plan(edited=True)
+    size.requests = between - begin - own
+    size.requests_edited = world.requests() - between - own
+
+
+def reported(sizes: list[Size], repeats: int, *, grows: bool) -> report.Report:
+    """Rows and ratios of all sizes; `grows`: with the line that fits them best."""
+    counts = " ".join(str(size.count) for size in sizes)
+    made = report.Report("plan --scale" if grows else "plan", {"objects": counts, "repeats": repeats})
+    for size in sizes:
+        made.rows += size.rows()
+        ours = process.middle(size.same)
+        if size.peer:
+            peer = process.middle(size.peer)
+            made.compare(f"terraform / corespec, {size.count}", ours.seconds, peer.seconds)
+            made.compare(f"CPU of terraform / corespec, {size.count}", ours.cpu, peer.cpu)
+        if size.missing:
+            made.skipped[f"terraform plan, {size.count}"] = size.missing
+        made.ratios[f"one line edited / nothing to do, {size.count}"] = (
+            process.middle(size.edited).cpu / ours.cpu
+        )
+    if grows:
+        _growth(made, sizes)
+    made.notes.append("ours compares as many configurations and as many executions, terraform one resource")
     return made
 
 
-def _ours(root: Path, count: int, repeats: int) -> float:
-    from corespec import localserver
-
-    project = root / "project"
-    data = project / ".corespec" / "local"
-    environment = {
-        **os.environ,
-        "CORESPEC_STATE_DIR": str(root / "state"),
-        **{f"GIT_{who}_{what}": "bench" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
-    }
-    _git("init", "--quiet", "--bare", "--initial-branch=main", str(root / "gitops.git"))
-    _git("clone", "--quiet", str(root / "gitops.git"), str(project))
-    _python("-m", "trainer", "draw-counters", str(project / "data" / "digits"), "--count", "10")
-    projects.write_environment(project)
-    projects.write_runs(project, 1, executions=False)
-    (project / ".gitignore").write_text("data/\n.corespec/\n")
-    _git("-C", str(project), "add", ".")
-    _git("-C", str(project), "commit", "--quiet", "--message", "Bench", env=environment)
-    _git("-C", str(project), "push", "--quiet", "origin", "HEAD:main")
-    data.mkdir(parents=True)
-    localserver.start(data)
-    try:
-        corespec = ["-m", "corespec"]
-        place = ["--directory", str(project), "--environment", projects.ENVIRONMENT]
-        # One configuration first: the dataset is then known, and is not checked again for each of the others.
-        _python(*corespec, "reconcile", "--once", *place, env=environment)
-        projects.write_runs(project, count, executions=False)
-        _python(*corespec, "reconcile", "--once", *place, env=environment)
-        with closing(sqlite3.connect(data / "localcore.db", timeout=30)) as database, database:
-            database.execute(_COMPLETED)
-        projects.write_runs(project, count, executions=True)
-        return report.best_of(repeats, lambda: _python(*corespec, "plan", *place, env=environment))
-    finally:
-        localserver.stop(data)
-
-
-def _terraform(root: Path, count: int, repeats: int, minutes: float) -> float:
-    terraform = shutil.which("terraform")
-    if terraform is None:
-        raise report.PeerMissingError(
-            "terraform is not on PATH: https://developer.hashicorp.com/terraform/install"
-        )
-    root.mkdir(parents=True)
-    blocks = [_BLOCK.format(index) for index in range(count)]
-    (root / "main.tf").write_text(blocks[0])
-    environment = os.environ | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
-
-    def run(*arguments: str) -> None:
-        command = [terraform, *arguments, "-input=false", "-no-color"]
-        try:
-            _call(command, cwd=root, env=environment, timeout=60 * minutes)
-        except subprocess.TimeoutExpired:
-            reason = f"`terraform {arguments[0]}` did not end within {minutes:g} minutes"
-            raise report.PeerMissingError(reason) from None
-
-    run("init")
-    run("apply", "-auto-approve")
-    (root / "main.tf").write_text("".join(blocks))
-    _multiply(root / "terraform.tfstate", count)
-    return report.best_of(repeats, lambda: run("plan", "-detailed-exitcode"))
-
-
-def _multiply(state: Path, count: int) -> None:
-    """Repeat the one applied resource: applying thousands takes Terraform longer than anybody waits.
-
-    A state that Terraform would not accept shows in its plan, which must find nothing to do.
-    """
-    document = json.loads(state.read_text())
-    (first,) = document["resources"]
-    text = json.dumps(first)
-    for index in range(1, count):
-        copy = json.loads(text.replace("run_00000", f"run_{index:05}"))
-        copy["instances"][0]["attributes"]["id"] = str(uuid.UUID(int=index))
-        document["resources"].append(copy)
-    state.write_text(json.dumps(document))
-
-
-def _python(*arguments: str, env: dict[str, str] | None = None) -> None:
-    _call([sys.executable, *arguments], env=env)
-
-
-def _git(*arguments: str, env: dict[str, str] | None = None) -> None:
-    _call(["git", *arguments], env=env)
-
-
-def _call(
-    command: list[str],
-    *,
-    cwd: Path | None = None,
-    env: dict[str, str] | None = None,
-    timeout: float | None = None,
-) -> None:
-    """Run a command that must end with exit code 0; its output is shown only when it does not."""
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env=env,
-        timeout=timeout,
-        check=False,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+def _growth(made: report.Report, sizes: list[Size]) -> None:
+    """How CPU seconds grow from the smallest to the largest, and the line through all sizes."""
+    counts = [float(size.count) for size in sizes]
+    seconds = [process.middle(size.same).cpu for size in sizes]
+    if len(set(counts)) < 2:
+        return
+    slope, start = linear_regression(counts, seconds)
+    rates = [(cpu - start) / count for cpu, count in zip(seconds, counts, strict=True)]
+    made.ratios["CPU seconds per object beyond the start: last / first"] = rates[-1] / rates[0]
+    made.notes.append(
+        f"CPU seconds of ours = {start:.2f} + {1000 * slope:.3f} for each 1,000 "
+        f"(r = {correlation(counts, seconds):.5f})"
     )
-    if done.returncode != _NOTHING_TO_DO:
-        raise RuntimeError(
-            f"{' '.join(command)} ended with exit code {done.returncode}:\n{done.stdout[-3000:]}"
-        )
+
+
+def _figures(costs: list[process.Cost]) -> dict[str, float | int | str]:
+    cost = process.middle(costs)
+    return {"seconds": cost.seconds, "CPU seconds": cost.cpu, "MB": cost.memory}
 
 
 if __name__ == "__main__":

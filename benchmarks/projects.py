@@ -7,6 +7,7 @@ from pathlib import Path
 
 ENVIRONMENT = "bench"
 PER_SCENARIO = 250  # executables in one spec file
+RUNS_PER_SCENARIO = 10_000  # configurations in one: a file holds at most 200,000 values
 
 
 def write_environment(root: Path, *, git_url: str = "../gitops.git", data: str = ".corespec/local") -> None:
@@ -44,27 +45,38 @@ def write_executables(root: Path, count: int) -> None:
         _write(root, f"bench-{number}", "\n".join(lines) + "\n")
 
 
-def write_runs(root: Path, count: int, *, executions: bool) -> None:
-    """Write one executable, one dataset and `count` configurations; with an execution for each if wanted."""
-    head = """apiVersion: corespec/v1
+def write_runs(root: Path, count: int, *, executions: bool, only_first: bool = False) -> None:
+    """Write `count` configurations, with an execution for each if wanted, over as many scenarios as specs of
+    a legal size need; each scenario has one executable and the same data. `only_first`: of every scenario.
+    """
+    for number, first in enumerate(range(0, count, RUNS_PER_SCENARIO)):
+        last = first + 1 if only_first else min(first + RUNS_PER_SCENARIO, count)
+        _write_scenario(root, f"bench-{number}", range(first, last), executions=executions)
+
+
+def _write_scenario(root: Path, scenario: str, numbers: range, *, executions: bool) -> None:
+    head = f"""apiVersion: corespec/v1
 kind: Scenario
-metadata: {name: bench, title: Bench, version: 0.0.1}
+metadata: {{name: {scenario}, title: Bench, version: 0.0.1}}
 executables:
-  bench-detect: {workflow: object-detection-train, image: docker.io/acme/detect:0.0.1, resourcePlan: train.l}
+  {scenario}-detect:
+    workflow: object-detection-train
+    image: docker.io/acme/detect:0.0.1
+    resourcePlan: train.l
 datasets:
-  digits: {source: data/digits, path: bench/digits}
+  digits: {{source: data/digits, path: bench/digits}}
 configurations:
 """
     split = "train: 0.8, validation: 0.1, test: 0.1"
-    names = [f"run-{index:05}" for index in range(count)]
+    names = {number: f"run-{number:05}" for number in numbers}
     lines = [
-        f"  {name}: {{executable: bench-detect, inputs: {{datain: digits}}, "
-        f"parameters: {{seed: {index}, {split}}}}}"
-        for index, name in enumerate(names)
+        f"  {name}: {{executable: {scenario}-detect, inputs: {{datain: digits}}, "
+        f"parameters: {{seed: {number}, {split}}}}}"
+        for number, name in names.items()
     ]
     if executions:
-        lines += ["executions:", *(f"  {name}: {{configuration: {name}}}" for name in names)]
-    _write(root, "bench", head + "\n".join(lines) + "\n")
+        lines += ["executions:", *(f"  {name}: {{configuration: {name}}}" for name in names.values())]
+    _write(root, scenario, head + "\n".join(lines) + "\n")
 
 
 def _write(root: Path, name: str, text: str) -> None:
