@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from generator.fingerprint import template_fingerprint
 from reconciler.desired import Desired, DesiredConfiguration, DesiredExecution, DesiredOutput, full_name
 from reconciler.find import find_configurations
 from reconciler.live import Artifact, Execution, Live
@@ -54,7 +55,7 @@ class _Binder:
     def __init__(self, desired: Desired, live: Live) -> None:
         self._live = live
         self._executions = {wanted.address: wanted for wanted in desired.executions}
-        self._templates = {template.executable: template.document for template in desired.templates}
+        self._templates = {t.executable: t.document for t in desired.templates}
         self._made: dict[str, DesiredConfiguration] = {}
 
     def configuration(self, wanted: DesiredConfiguration) -> DesiredConfiguration:
@@ -70,7 +71,7 @@ class _Binder:
         bound = replace(wanted, inputs=inputs, full_name="")
         if bound.waits_for or wanted.executable not in self._templates:
             return bound
-        template = self._templates[wanted.executable]
+        template = template_fingerprint(self._templates[wanted.executable])
         name = full_name(wanted.name, wanted.executable, template, wanted.parameters, inputs)
         return replace(bound, full_name=name)
 

@@ -289,8 +289,9 @@ def desired(
     }
     known = {(item.scenario, item.name): _artifact(item) for item in resolved.artifacts}
     data: Data = {**known, **sets}
+    made_with = {name: template_fingerprint(template.document) for name, template in templates.items()}
     configurations = {
-        (item.scenario, item.name): _configuration(item, templates.get(item.executable), data)
+        (item.scenario, item.name): _configuration(item, made_with.get(item.executable), data)
         for item in resolved.configurations
     }
     gpus = {executable.id for executable in resolved.executables if executable.spec.uses_gpu}
@@ -379,9 +380,8 @@ def _artifact(item: ResolvedArtifact) -> DesiredArtifact:
     return DesiredArtifact(address, item.scenario, item.name, spec.kind, spec.id or "", spec.url or "")
 
 
-def _configuration(
-    item: ResolvedConfiguration, template: DesiredTemplate | None, data: Data
-) -> DesiredConfiguration:
+def _configuration(item: ResolvedConfiguration, template: str | None, data: Data) -> DesiredConfiguration:
+    """`template`: its fingerprint; None where the specs have none."""
     inputs: dict[str, Input] = {port: data[item.scenario, name] for port, name in item.inputs.items()}
     inputs |= {
         port: DesiredOutput(f"execution/{item.scenario}/{source.execution}", source.output)
@@ -389,7 +389,7 @@ def _configuration(
     }
     name = ""  # while it waits for an output; and of what others made, as long as it is only observed
     if template is not None and not item.outputs:
-        name = full_name(item.name, item.executable, template.document, item.parameters, inputs)
+        name = full_name(item.name, item.executable, template, item.parameters, inputs)
     adopt = item.adopt
     return DesiredConfiguration(
         address=f"configuration/{item.scenario}/{item.name}",
@@ -454,14 +454,14 @@ def _model_output(workflow: Workflow | None, port: str) -> str:
 def full_name(
     name: str,
     executable: str,
-    template: Mapping[str, Any],
+    template: str,
     parameters: Mapping[str, str],
     inputs: Mapping[str, Input],
 ) -> str:
-    """The name in AI Core of the configuration that runs exactly this."""
+    """The name in AI Core of the configuration that runs exactly this; `template`: its fingerprint."""
     fingerprint = configuration_fingerprint(
         executable=executable,
-        template=template_fingerprint(template),
+        template=template,
         parameters=parameters,
         inputs={port: item.fingerprint for port, item in inputs.items()},
     )

@@ -5,7 +5,6 @@ Own small diff over frozen tuples. Lists are compared whole: list heuristics inv
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,26 +24,19 @@ from reconciler.find import adopted_configuration, known_artifact
 from reconciler.live import Artifact, Configuration, Live
 from reconciler.plan_model import FieldChange
 
-_OURS = re.compile(r"(?P<name>.+)--(?P<fingerprint>[0-9a-f]{12})")
 #: Longest value shown in a plan, characters.
 _SHOWN = 200
 
 
 def own_name(configuration: Configuration) -> str | None:
     """The spec's name of a configuration that bears a content hash of ours, None for anybody else's."""
-    match = _OURS.fullmatch(configuration.name)
-    return match["name"] if match else None
+    return configuration.own_name
 
 
 def predecessor(wanted: DesiredConfiguration, live: Live) -> Configuration | None:
     """The latest live configuration of the same name, scenario and executable with other content."""
-    earlier = [
-        c
-        for name, group in live.configurations_by_name.items()
-        if name.startswith(f"{wanted.name}--") and name != wanted.full_name
-        for c in group
-        if (c.scenario, c.executable, own_name(c)) == (wanted.scenario, wanted.executable, wanted.name)
-    ]
+    same = live.configurations_by_own_name.get((wanted.scenario, wanted.executable, wanted.name), ())
+    earlier = [c for c in same if c.name != wanted.full_name]
     if adopted := adopted_configuration(wanted, live):
         earlier.append(adopted)
     return max(earlier, key=lambda c: (c.created_at, c.id), default=None)

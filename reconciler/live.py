@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,9 @@ from functools import cached_property
 from typing import TypeVar
 
 __all__ = ["Artifact", "Configuration", "Deployment", "Execution", "LogLine", "Metric", "Metrics"]
+
+#: `<name>--<12 hex digits>`: how we name configurations.
+_OURS = re.compile(r"(?P<name>.+)--[0-9a-f]{12}")
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -125,6 +129,12 @@ class Configuration:
     created_at: datetime
     parameters: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)  #: input port -> artifact id
+
+    @property
+    def own_name(self) -> str | None:
+        """The spec's name, where it bears a content hash of ours; None for anybody else's."""
+        match = _OURS.fullmatch(self.name)
+        return match["name"] if match else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +260,12 @@ class Live:
     def configurations_by_name(self) -> Mapping[str, tuple[Configuration, ...]]:
         """Name in AI Core -> configurations, oldest first; names are not unique there."""
         return _grouped(sorted(self.configurations, key=lambda c: (c.created_at, c.id)), lambda c: c.name)
+
+    @cached_property
+    def configurations_by_own_name(self) -> Mapping[tuple[str, str, str | None], tuple[Configuration, ...]]:
+        """(scenario, executable, name in the spec) -> configurations, oldest first; None: not named by us."""
+        ordered = sorted(self.configurations, key=lambda c: (c.created_at, c.id))
+        return _grouped(ordered, lambda c: (c.scenario, c.executable, c.own_name))
 
     @cached_property
     def executions_by_configuration(self) -> Mapping[str, tuple[Execution, ...]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from generator.fingerprint import template_fingerprint
 from reconciler.bindings import completed_runs, only_model, written
 from reconciler.desired import (
     Adopted,
@@ -296,7 +297,9 @@ def _configuration(
         scenario=wanted.scenario,
         executable=wanted.executable,
         name=wanted.name,
-        full_name=full_name(wanted.name, wanted.executable, template, wanted.parameters, inputs),
+        full_name=full_name(
+            wanted.name, wanted.executable, template_fingerprint(template), wanted.parameters, inputs
+        ),
         parameters=wanted.parameters,
         inputs=inputs,
         adopted=_adopted(wanted, server),

@@ -9,12 +9,13 @@ import yaml
 
 from generator.fingerprint import configuration_fingerprint, template_fingerprint
 from reconciler.desired import SHORT, Desired, DesiredTemplate
-from reconciler.explain import own_name, predecessor
+from reconciler.explain import predecessor
 from reconciler.find import identity
 from reconciler.live import ApplicationStatus, Configuration, Live, TemplateState
 
 #: Revisions of a template looked at to explain what has changed.
 HISTORY = 50
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class GitReader(Protocol):
@@ -66,7 +67,7 @@ def past_templates(desired: Desired, live: Live, git: GitReader) -> dict[str, Ma
     """
     found: dict[str, Mapping[str, Any]] = {}
     templates = {template.executable: template for template in desired.templates}
-    histories: dict[str, list[Mapping[str, Any]]] = {}
+    histories: dict[str, _History] = {}
     for wanted in desired.configurations:
         if wanted.observed or wanted.full_name in live.configurations_by_name:
             continue
@@ -75,32 +76,47 @@ def past_templates(desired: Desired, live: Live, git: GitReader) -> dict[str, Ma
             continue
         template = templates[wanted.executable]
         if template.path not in histories:
-            histories[template.path] = [template.document, *_documents(template.path, git)]
-        match = next((d for d in histories[template.path] if _name_of(old, d, live) == old.name), None)
+            histories[template.path] = _History(template, git)
+        past = histories[template.path]
+        match = next((d for fingerprint, d in past if _name_of(old, fingerprint, live) == old.name), None)
         if match is not None:
             found[old.name] = match
     return found
 
 
-def _documents(path: str, git: GitReader) -> Iterator[Mapping[str, Any]]:
-    for revision in git.history(path, HISTORY):
-        content = git.read(revision, path)
+class _History:
+    """What a template was, latest first, with its fingerprint. Each revision is read once, and no older one
+    than somebody asks for: thousands of configurations may have changed with one template.
+    """
+
+    def __init__(self, template: DesiredTemplate, git: GitReader) -> None:
+        self._known: list[tuple[str, Mapping[str, Any]]] = []
+        self._rest = _documents(template, git)
+
+    def __iter__(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        yield from self._known
+        for document in self._rest:
+            self._known.append((template_fingerprint(document), document))
+            yield self._known[-1]
+
+
+def _documents(template: DesiredTemplate, git: GitReader) -> Iterator[Mapping[str, Any]]:
+    yield template.document
+    for revision in git.history(template.path, HISTORY):
+        content = git.read(revision, template.path)
         try:
-            document = yaml.safe_load(content) if content else None
+            document = yaml.load(content, Loader=_LOADER) if content else None  # noqa: S506 - a safe loader
         except yaml.YAMLError:
             continue  # a revision that was never valid made no configuration
         if isinstance(document, Mapping):
             yield document
 
 
-def _name_of(old: Configuration, template: Mapping[str, Any], live: Live) -> str | None:
-    name = own_name(old)
+def _name_of(old: Configuration, fingerprint: str, live: Live) -> str:
+    """What `old` would be called had it been made with the template of that fingerprint."""
     artifacts = {port: live.artifacts_by_id.get(id_) for port, id_ in old.inputs.items()}
     fingerprints = {port: identity(artifact) or "" for port, artifact in artifacts.items()}
-    fingerprint = configuration_fingerprint(
-        executable=old.executable,
-        template=template_fingerprint(template),
-        parameters=old.parameters,
-        inputs=fingerprints,
+    content = configuration_fingerprint(
+        executable=old.executable, template=fingerprint, parameters=old.parameters, inputs=fingerprints
     )
-    return f"{name}--{fingerprint[:SHORT]}"
+    return f"{old.own_name}--{content[:SHORT]}"

@@ -7,16 +7,20 @@ stays legal here. `python -m generator.spec.schema` prints it.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import sys
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from generator.catalog import Parameter, Workflow, load_catalog
 from generator.spec.document import Scenario
 from generator.spec.environment import Environment
 from generator.spec.locks import ImageLock
-from generator.spec.model import API_VERSION
+from generator.spec.model import API_VERSION, SpecModel
 
 SCHEMA_PATH = "specs/schema.json"
 _VALUE = {"type": ["string", "number", "boolean", "array"]}
@@ -39,6 +43,8 @@ def schema(catalog: Mapping[str, Workflow]) -> Json:
         own = model.model_json_schema(ref_template="#/definitions/{model}", by_alias=True)
         definitions |= own.pop("$defs", {})
         definitions[model.__name__] = own
+    for known in _models(SpecModel):
+        _describe(known, definitions.get(known.__name__, {}).get("properties", {}))
     _name_parameters(definitions, catalog)
     definitions["Executable"]["properties"]["workflow"]["examples"] = sorted(catalog)
     return {
@@ -57,6 +63,36 @@ def schema(catalog: Mapping[str, Workflow]) -> Json:
 def schema_bytes(catalog: Mapping[str, Workflow]) -> bytes:
     """The content of `specs/schema.json`."""
     return (json.dumps(schema(catalog), indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def _models(base: type[SpecModel]) -> Iterator[type[SpecModel]]:
+    for model in base.__subclasses__():
+        yield model
+        yield from _models(model)
+
+
+def _describe(model: type[SpecModel], properties: Json) -> None:
+    """Put the text below each field of a model into its schema."""
+    texts = _texts(model) if properties else {}
+    for name, field in model.model_fields.items():
+        described = properties.get(field.alias or name)
+        if described is not None and name in texts:
+            properties[field.alias or name] = dict(sorted({**described, "description": texts[name]}.items()))
+
+
+def _texts(model: type[SpecModel]) -> dict[str, str]:
+    """Field -> the text that stands below it in the source."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    lines = body.body if isinstance(body, ast.ClassDef) else []
+    return {
+        field.target.id: inspect.cleandoc(text.value.value)
+        for field, text in pairwise(lines)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
 
 
 def _name_parameters(definitions: Json, catalog: Mapping[str, Workflow]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from generator.fingerprint import manifest_fingerprint
+from generator.fingerprint import manifest_fingerprint, template_fingerprint
 from generator.spec.environment import Environment
 from generator.spec.operations import Policy
 from reconciler.aicore import AICoreWriter
@@ -95,7 +95,7 @@ def configuration(
         scenario=SCENARIO,
         executable=EXECUTABLE,
         name=name,
-        full_name=full_name(name, EXECUTABLE, document, values, inputs),
+        full_name=full_name(name, EXECUTABLE, template_fingerprint(document), values, inputs),
         parameters=values,
         inputs=inputs,
     )

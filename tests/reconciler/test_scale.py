@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from generator.spec.operations import Policy
-from reconciler.aicore import PAGE
+from reconciler import aicore
 from reconciler.desired import DesiredConfiguration
 from reconciler.plan_model import Action
 from tests.reconciler.builders import World, configuration, desired
 
 #: Small enough for a test, and more than one page of each kind.
-PAGES = 3
+PAGE = 500
+PAGES = 7
 COUNT = (PAGES - 1) * PAGE + 1
+FEW = 30
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_pages() -> Iterator[None]:
+    """Pages that a test can fill."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(aicore, "PAGE", PAGE)
+        yield
 
 
 def _wanted(count: int) -> list[DesiredConfiguration]:
@@ -41,7 +51,7 @@ def _with_runs(root: Path, wanted: Iterable[DesiredConfiguration]) -> World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+def world(small_pages: None, tmp_path_factory: pytest.TempPathFactory) -> World:
     return _with_runs(tmp_path_factory.mktemp("scale"), _wanted(COUNT))
 
 
@@ -52,8 +62,8 @@ def _requests(world: World) -> list[str]:
 
 
 def test_requests_grow_with_the_pages(world: World, tmp_path: Path) -> None:
-    """Configurations and executions come page by page; everything else is asked as for one run."""
-    small, large = _requests(_with_runs(tmp_path, _wanted(1))), _requests(world)
+    """Configurations and executions come page by page; everything else is asked as for a few runs."""
+    small, large = _requests(_with_runs(tmp_path, _wanted(FEW))), _requests(world)
     assert len(large) - len(small) == 2 * (PAGES - 1)
     assert set(large) == set(small)
     assert large.count("GET /lm/configurations") == large.count("GET /lm/executions") == PAGES
@@ -73,3 +83,23 @@ def test_an_edit_of_one_line_among_thousands_is_one_change_and_no_request_more(w
         (Action.LAUNCH, "execution/meters/run-00000"),
     ]
     assert [change.name.partition("--")[0] for change in made.retired] == ["run-00000"]
+
+
+def test_thousands_of_edits_ask_git_for_each_revision_once(world: World) -> None:
+    """One changed template makes every configuration new: its history is not read again for each."""
+    reads: list[tuple[str, str]] = []
+    wanted = [configuration(f"run-{number:05}", {"rate": f"0.{number}"}) for number in range(COUNT)]
+    edited = World(world.root, desired(wanted), world.policy, world.server, world.git)
+    edited.server.head = edited.git.head
+    real = edited.git.read
+
+    def read(revision: str, path: str) -> bytes | None:
+        reads.append((revision, path))
+        return real(revision, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(edited.git, "read", read)
+        made = edited.plan()
+    assert sum(change.action is Action.CREATE for change in made.changes) == COUNT
+    assert all(change.fields for change in made.changes if change.action is Action.CREATE)
+    assert len(reads) <= len(set(reads)) + len(edited.want.templates)
