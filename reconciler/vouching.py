@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from generator.fingerprint import template_fingerprint
 from generator.spec.document import Scenario
 from generator.spec.reader import Path as Where
 from reconciler.adoption import difference
@@ -28,7 +29,8 @@ def contents(desired: Desired, scenario: str) -> dict[Where, str]:
         template = templates.get(server.executable)
         inputs = {port: item for port, item in server.inputs.items() if not isinstance(item, DesiredBest)}
         if server.scenario == scenario and template is not None and len(inputs) == len(server.inputs):
-            name = full_name(server.name, server.executable, template, server.parameters, inputs)
+            made_with = template_fingerprint(template)
+            name = full_name(server.name, server.executable, made_with, server.parameters, inputs)
             found["deployments", server.name] = name[-SHORT:]
     return found
 
