@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from statistics import correlation, linear_regression
+from statistics import linear_regression
 
 from benchmarks import localworld, process, report
 from benchmarks.peers.terraform import Terraform
@@ -132,18 +133,15 @@ def reported(sizes: list[Size], repeats: int, *, grows: bool) -> report.Report:
 
 
 def _growth(made: report.Report, sizes: list[Size]) -> None:
-    """How CPU seconds grow from the smallest to the largest, and the line through all sizes."""
-    counts = [float(size.count) for size in sizes]
-    seconds = [process.middle(size.same).cpu for size in sizes]
-    if len(set(counts)) < 2:
+    """How CPU seconds grow: the line through all sizes, and whether an object more costs more at the end."""
+    points = sorted((float(size.count), process.middle(size.same).cpu) for size in sizes)
+    if len({count for count, _ in points}) < 2:
         return
-    slope, start = linear_regression(counts, seconds)
-    rates = [(cpu - start) / count for cpu, count in zip(seconds, counts, strict=True)]
-    made.ratios["CPU seconds per object beyond the start: last / first"] = rates[-1] / rates[0]
-    made.notes.append(
-        f"CPU seconds of ours = {start:.2f} + {1000 * slope:.3f} for each 1,000 "
-        f"(r = {correlation(counts, seconds):.5f})"
-    )
+    slope, start = linear_regression(*zip(*points, strict=True))
+    steps = [(right[1] - left[1]) / (right[0] - left[0]) for left, right in pairwise(points)]
+    if steps[1:]:
+        made.ratios["CPU seconds for an object more: last / first"] = steps[-1] / steps[0]
+    made.notes.append(f"CPU seconds of ours = {start:.2f} + {1000 * slope:.3f} for each 1,000")
 
 
 def _figures(costs: list[process.Cost]) -> dict[str, float | int | str]:

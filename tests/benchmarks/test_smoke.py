@@ -77,8 +77,22 @@ def test_render_without_its_peer_says_so(
 def test_plan_finds_nothing_to_do_on_both_sides(capsys: pytest.CaptureFixture[str]) -> None:
     """A local AI Core with completed executions and Terraform's state are both converged."""
     document = run(plan, "--count", "3", "--repeats", "1", capsys=capsys)
-    assert [row["name"] for row in document["rows"]] == ["corespec plan", "terraform plan"]
-    assert document["ratios"]["terraform / corespec"] > 0
+    rows = {row["name"]: row["figures"] for row in document["rows"]}
+    assert list(rows) == ["corespec plan, 3", "  one line edited, 3", "terraform plan, 3"]
+    assert document["ratios"]["terraform / corespec, 3"] > 0
+    assert all(figures["MB"] > 10 and figures["CPU seconds"] > 0 for figures in rows.values())
+
+
+@needs_server
+def test_plan_measures_growth_without_its_peer(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our own figures come all the same; more objects of one page, or an edit, cost no request more."""
+    monkeypatch.setattr("benchmarks.peers.terraform.shutil.which", lambda _: None)
+    document = run(plan, "--scale", "2", "4", "6", "--repeats", "1", capsys=capsys)
+    assert document["skipped"].keys() == {f"terraform plan, {count}" for count in (2, 4, 6)}
+    assert len({row["figures"]["requests"] for row in document["rows"]}) == 1
+    assert "CPU seconds for an object more: last / first" in document["ratios"]
 
 
 @needs_torch
