@@ -45,6 +45,7 @@ VERBS = {
     "drift": "What somebody changed by hand, and no spec explains.",
     "unlock": "Who is at work here; remove a lock that was left, by its token.",
     "status": "One row for each address: in sync, healthy, and why not.",
+    "events": "What happened to which object, and how often.",
     "logs": "What an execution printed.",
     "metrics": "What an execution measured: mAP per class and split.",
     "console": "A web page of it all on this machine.",

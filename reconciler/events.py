@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from reconciler.clock import Clock
 
-__all__ = ["Event", "EventKind", "Listener"]
+if TYPE_CHECKING:
+    from reconciler.status import StatusRow
 
-#: The log is turned over at this size, bytes; one older part is kept.
-LOG_BYTES = 2_000_000
+__all__ = ["Event", "EventKind", "Listener"]
 
 
 class EventKind(StrEnum):
@@ -43,44 +41,38 @@ class Event:
     message: str
     data: Mapping[str, Any] = field(default_factory=dict)
 
-    def document(self) -> dict[str, Any]:
-        return {
-            "time": self.time.isoformat(),
-            "kind": self.kind.value,
-            "address": self.address,
-            "message": self.message,
-            **({"data": dict(self.data)} if self.data else {}),
-        }
-
 
 Listener = Callable[[Event], None]
+
+
+class StateLog(Protocol):
+    """Writes down the states of objects; `revision` is the commit that they are about."""
+
+    revision: str
+
+    def note(self, rows: Iterable[StatusRow], now: datetime) -> None:
+        """How the objects stand."""
+        ...
 
 
 class Emitter:
     """Stamps events and hands them to every listener in order."""
 
-    def __init__(self, clock: Clock, *listeners: Listener) -> None:
-        self._clock, self._listeners = clock, listeners
+    def __init__(self, clock: Clock, *listeners: Listener, log: StateLog | None = None) -> None:
+        """`log`: where the states of objects are written down, too."""
+        self._clock, self._listeners, self._log = clock, listeners, log
 
     def __call__(self, kind: EventKind, address: str, message: str, /, **data: Any) -> None:
         event = Event(self._clock.now(), kind, address, message, data)
         for listener in self._listeners:
             listener(event)
 
+    def at(self, revision: str) -> None:
+        """Say which commit's specs the events from now on are about."""
+        if self._log is not None:
+            self._log.revision = revision
 
-class EventLog:
-    """Listener that appends JSON lines to a bounded file; progress ticks are left out."""
-
-    _TICKS = frozenset({EventKind.UPLOADING, EventKind.RUNNING})
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __call__(self, event: Event) -> None:
-        if event.kind in self._TICKS:
-            return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        if self._path.exists() and self._path.stat().st_size > LOG_BYTES:
-            self._path.replace(self._path.with_suffix(".1.jsonl"))
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(event.document(), ensure_ascii=False) + "\n")
+    def states(self, rows: Sequence[StatusRow]) -> None:
+        """Tell how the objects stand."""
+        if self._log is not None:
+            self._log.note(rows, self._clock.now())

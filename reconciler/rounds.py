@@ -117,12 +117,14 @@ class _Rounds:
 
     def _result(self, final: View) -> Result:
         reader = connect_readonly(final.bench.environment, self._session.root, self._clock)
+        reached = read_status(final.bench, final.live, reader)
+        self._emit.states(reached.rows)
         return Result(
             plan=self._first or final.plan,
             applied=tuple(self._applied),
             ended=tuple(self._ended),
             final=self._noted(with_warnings(final.plan, self._left_alone(final))),
-            status=read_status(final.bench, final.live, reader),
+            status=reached,
         )
 
     def _noted(self, made: Plan) -> Plan:
@@ -141,6 +143,7 @@ class _Rounds:
             folder=session.lock_folder,
             clock=self._clock,
         )
+        self._emit.at(git.commit)
         with lock:
             git.fetch()
             aicore = connect(bench.environment, root, self._clock, before_write=lock.check)

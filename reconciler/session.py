@@ -18,7 +18,7 @@ from reconciler.plan_model import Plan
 from reconciler.result import Options, Result
 from reconciler.steward import Nobody, Steward
 from reconciler.view import View, look
-from reconciler.workbench import WORK, Bench, set_up
+from reconciler.workbench import EVENTS, WORK, Bench, set_up
 
 # What only some methods need is imported by them: `plan` is asked for often, and starts a process each time.
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from reconciler.compare import Measured
     from reconciler.drift_model import Drift
     from reconciler.events import Emitter, Listener
+    from reconciler.history import EventLog
     from reconciler.planfile import PlanFile
     from reconciler.prune import Permission
     from reconciler.status import Status
@@ -57,6 +58,7 @@ class Session:
         self.clock = clock or SystemClock()
         self.lock_folder = lock_folder
         self._follower: Follower | None = None  #: of the branch, once somebody follows it
+        self._log: EventLog | None = None
         self.steward: Steward = Nobody()  #: the daemon puts itself here
 
     def view(self, *, max_launches: int | None = None, prune: Permission | None = None) -> View:
@@ -102,10 +104,11 @@ class Session:
         return run_reconcile(self, options or Options(), self._emitter(listener), self._follower)
 
     def _emitter(self, listener: Listener | None) -> Emitter:
-        from reconciler.events import Emitter, EventLog
+        from reconciler.events import Emitter
+        from reconciler.history import EventLog
 
-        log = EventLog(self.root / WORK / "events.jsonl")
-        return Emitter(self.clock, log, *([listener] if listener else []))
+        self._log = self._log or EventLog(self.root / WORK / EVENTS, self.environment)
+        return Emitter(self.clock, self._log, *([listener] if listener else []), log=self._log)
 
     def status(self) -> Status:
         """How every address stands; nothing is checked or changed."""

@@ -26,6 +26,8 @@ from reconciler.stores import open_stores
 
 #: Folder of this machine's working files below the project root; deleting its cache changes only speed.
 WORK = ".corespec"
+#: File in it: what happened to which object.
+EVENTS = "events.jsonl"
 
 
 @dataclass(frozen=True, slots=True)

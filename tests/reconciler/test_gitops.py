@@ -11,8 +11,9 @@ import pytest
 from generator.errors import RepositoryError
 from generator.spec.environment import Environment
 from reconciler.errors import AuthenticationError, InputRejectedError, StaleRenderError
-from reconciler.events import LOG_BYTES, Emitter, Event, EventKind, EventLog
+from reconciler.events import Emitter, Event, EventKind
 from reconciler.gitops import Checkout
+from reconciler.history import LOG_BYTES, EventLog
 from reconciler.workbench import repository_url
 from tests.reconciler.builders import ENVIRONMENT
 from tests.reconciler.fake import FakeClock
@@ -202,7 +203,7 @@ def test_the_event_log_is_bounded_and_leaves_ticks_out(tmp_path: Path) -> None:
     """JSON lines; one older part is kept; progress is for the terminal."""
     path = tmp_path / "x" / "events.jsonl"
     seen: list[Event] = []
-    emit = Emitter(FakeClock(), EventLog(path), seen.append)
+    emit = Emitter(FakeClock(), EventLog(path, "local"), seen.append)
     emit(EventKind.DONE, "dataset/s/d", "uploaded", id="1")
     emit(EventKind.RUNNING, "execution/s/e", "step 1")
     assert [json.loads(line)["data"] for line in path.read_text().splitlines()] == [{"id": "1"}]
