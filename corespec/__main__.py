@@ -48,6 +48,7 @@ VERBS = {
     "events": "What happened to which object, and how often.",
     "logs": "What an execution printed.",
     "metrics": "What an execution measured: mAP per class and split.",
+    "provenance": "What a model was made from: commit, spec, data, image, parameters.",
     "console": "A web page of it all on this machine.",
     "local": "The AI Core of this machine: up, status, down.",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from git import Repo
@@ -109,6 +110,14 @@ class Checkout:
         finally:
             repo.close()
         return found.split()
+
+    def committed_at(self, revision: str) -> datetime:
+        """When a known commit was made, by the clock of whoever made it."""
+        repo = Repo(self._root, search_parent_directories=True)
+        try:
+            return repo.commit(revision).committed_datetime.astimezone(UTC)
+        finally:
+            repo.close()
 
     def mainlines(self, path: str, limit: int) -> tuple[tuple[str, ...], ...]:
         """Revisions in which `path` changed, latest first: of HEAD, and of the branch as last fetched.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -78,7 +79,7 @@ def past_templates(desired: Desired, live: Live, git: GitReader) -> dict[str, Ma
         if template.path not in histories:
             histories[template.path] = _History(template, git)
         past = histories[template.path]
-        match = next((d for fingerprint, d in past if _name_of(old, fingerprint, live) == old.name), None)
+        match = next((d for fingerprint, d in past if made_with(old, fingerprint, live)), None)
         if match is not None:
             found[old.name] = match
     return found
@@ -112,11 +113,26 @@ def _documents(template: DesiredTemplate, git: GitReader) -> Iterator[Mapping[st
             yield document
 
 
-def _name_of(old: Configuration, fingerprint: str, live: Live) -> str:
-    """What `old` would be called had it been made with the template of that fingerprint."""
-    artifacts = {port: live.artifacts_by_id.get(id_) for port, id_ in old.inputs.items()}
-    fingerprints = {port: identity(artifact) or "" for port, artifact in artifacts.items()}
-    content = configuration_fingerprint(
-        executable=old.executable, template=fingerprint, parameters=old.parameters, inputs=fingerprints
-    )
-    return f"{old.own_name}--{content[:SHORT]}"
+def made_with(configuration: Configuration, fingerprint: str, live: Live) -> bool:
+    """Whether the name of a configuration vouches for the template of that fingerprint."""
+    name = configuration.own_name
+    if name is None:
+        return False
+    ports = sorted(configuration.inputs)
+    for contents in itertools.product(*(_contents(configuration.inputs[port], live) for port in ports)):
+        digest = configuration_fingerprint(
+            executable=configuration.executable,
+            template=fingerprint,
+            parameters=configuration.parameters,
+            inputs=dict(zip(ports, contents, strict=True)),
+        )
+        if configuration.name == f"{name}--{digest[:SHORT]}":
+            return True
+    return False
+
+
+def _contents(artifact_id: str, live: Live) -> list[str]:
+    """What an input may have been called: by its content, or as an artifact from before the specs."""
+    artifact = live.artifacts_by_id.get(artifact_id)
+    found = [identity(artifact), f"artifact/{artifact_id}", artifact.url if artifact else None]
+    return [content for content in found if content]

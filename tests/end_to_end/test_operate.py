@@ -184,6 +184,12 @@ def test_the_commands_of_the_page(project: World, reader: tuple[Reader, Receiver
     written = [line.split("/")[0] for line in project.writes() if "/deployments" in line]
     assert written == ["POST ", "PATCH "], "one server, one URL"
 
+    (asked,) = blocks("Where a model comes from", "sh")
+    typing.type(asked)
+    predicate = json.loads((project.root / "provenance.json").read_text())["predicate"]
+    assert predicate["corespec_metrics"] == {"test": {"mAP/allClasses": 0.9}}
+    assert predicate["corespec_unknown"] == []
+
     for block in blocks("The end", "sh"):
         typing.type(block)
     assert receiver.empty, "one message for one failure"
