@@ -172,6 +172,14 @@ class AICore:
                 return tuple(lines)
             start = page[-1].timestamp  # inclusive: lines of that very moment come again and are dropped
 
+    def last_lines(self, execution_id: str, start: datetime, count: int) -> tuple[LogLine, ...]:
+        """The last `count` lines since `start`, oldest first, by one request."""
+        params = {"$top": str(count), "$order": "desc", "start": f"{start:%Y-%m-%dT%H:%M:%S.%fZ}"}
+        answer = self._get(f"/lm/executions/{quote(execution_id)}/logs", params)
+        items = (answer.get("data") or {}).get("result") or () if isinstance(answer, Mapping) else ()
+        lines = wire.parse("a log line", wire.log_line, items)[::-1]  # those of one moment keep their order
+        return tuple(sorted(lines, key=lambda line: line.timestamp))
+
     def _names(self, path: str, key: str) -> tuple[str, ...]:
         return wire.parse(f"an entry of {path}", lambda item: str(item[key]), self._list(path))
 

@@ -5,11 +5,12 @@ The rows of `status`, the plan's decision to launch, and the exit code all rest 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from reconciler.failure import Failure, classify
 from reconciler.live import (
     ACTIVE_STATES,
     FAILED_STATES,
@@ -101,6 +102,8 @@ class RunState:
     not_before: datetime | None = None  #: when they may be started; None: now
     overdue: tuple[Execution, ...] = ()  #: running longer than the timeout: to be stopped
     latest: Execution | None = None
+    failed: Execution | None = None  #: the last of the failed ones that count
+    failure: Failure | None = None  #: why that one failed
 
 
 def execution(run: Execution) -> Verdict:
@@ -118,12 +121,19 @@ def execution(run: Execution) -> Verdict:
     return Verdict(Health.UNKNOWN, Reason.UNREADABLE, f"AI Core reports the state {run.status}")
 
 
-def runs(budget: RunBudget, executions: Sequence[Execution], now: datetime) -> RunState:
+def runs(
+    budget: RunBudget,
+    executions: Sequence[Execution],
+    now: datetime,
+    failures: Mapping[str, Failure] | None = None,
+) -> RunState:
     """Level-triggered: are `want` runs completed since `rerun_after`, and if not, what is to be done?
 
     * Runs under way count as pending success, whenever they were created.
     * DEAD runs, and runs stopped after their timeout, use up the `retries`; then the execution is stalled
       and no run is started until the spec changes.
+    * A run that must fail again in the same way (bad data or parameters) stalls the execution at once.
+      `failures`: what the logs of failed runs have told, by id; else their status tells, or nothing.
     * A run that a person stopped suspends the execution: a new one starts only after `rerunAfter` is moved.
     """
     since = budget.rerun_after
@@ -142,6 +152,10 @@ def runs(budget: RunBudget, executions: Sequence[Execution], now: datetime) -> R
     failed = [run for run in counted if run.status in FAILED_STATES] + timed_out
     stopped = [run for run in counted if run.status in STOPPED_STATES and run not in timed_out]
     missing = budget.want - completed - len(active)
+    last = max(
+        (run for run in failed if run not in timed_out), key=lambda r: (r.created_at, r.id), default=None
+    )
+    failure = _failure(last, failures or {}) if last else None
 
     def state(
         health: Health,
@@ -150,7 +164,8 @@ def runs(budget: RunBudget, executions: Sequence[Execution], now: datetime) -> R
         launches: int = 0,
         not_before: datetime | None = None,
     ) -> RunState:
-        return RunState(Verdict(health, reason, message), launches, not_before, overdue, latest)
+        verdict = Verdict(health, reason, message)
+        return RunState(verdict, launches, not_before, overdue, latest, last, failure)
 
     if completed >= budget.want:
         return state(Health.HEALTHY, Reason.COMPLETED)
@@ -159,16 +174,30 @@ def runs(budget: RunBudget, executions: Sequence[Execution], now: datetime) -> R
         return state(Health.PROGRESSING, Reason.RUNNING if running else Reason.QUEUED)
     if since is not None and now < since:
         return state(Health.SUSPENDED, Reason.WAITING_FOR_RERUN, f"rerunAfter is {since.isoformat()}")
+    if last and failure and failure.repeats:
+        message = f"{last.id} would fail in the same way again: {failure}"
+        return state(Health.DEGRADED, Reason.STALLED, message)
     if len(failed) > budget.retries:
-        return state(Health.DEGRADED, Reason.STALLED, _why_stalled(failed, budget))
+        return state(Health.DEGRADED, Reason.STALLED, _because(_why_stalled(failed, budget), failure))
     if stopped and missing <= len(stopped):
         return state(Health.SUSPENDED, Reason.STOPPED_BY_HAND, "set rerunAfter to start it again")
     launches = missing - len(stopped)
     if failed:
         moment = _retry_at(failed, budget.backoff)
         later = moment if moment and moment > now else None
-        return state(Health.PROGRESSING, Reason.RETRYING, _attempt(failed, budget), launches, later)
+        message = _because(_attempt(failed, budget), failure)
+        return state(Health.PROGRESSING, Reason.RETRYING, message, launches, later)
     return state(Health.MISSING, Reason.NOT_STARTED, "", launches)
+
+
+def _failure(run: Execution, failures: Mapping[str, Failure]) -> Failure:
+    return failures.get(run.id) or classify(run.message, run.details)
+
+
+def _because(message: str, failure: Failure | None) -> str:
+    """The message, and who is to blame, where that is known."""
+    why = str(failure) if failure else ""
+    return f"{message} ({why})" if why else message
 
 
 def deployment_health(server: Deployment) -> Verdict:

@@ -11,6 +11,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TypeVar
 
+from reconciler.failure import Failure
+
 __all__ = ["Artifact", "Configuration", "Deployment", "Execution", "LogLine", "Metric", "Metrics"]
 
 #: `<name>--<12 hex digits>`: how we name configurations.
@@ -151,6 +153,7 @@ class Execution:
     created_at: datetime
     modified_at: datetime
     message: str = ""
+    details: tuple[str, ...] = ()  #: of one that is DEAD: what its statusDetails say of reasons
     started_at: datetime | None = None
     completed_at: datetime | None = None
     outputs: tuple[Artifact, ...] = ()
@@ -251,6 +254,8 @@ class Live:
     metrics: Mapping[str, Metrics] = field(default_factory=dict)
     application_status: ApplicationStatus | None = None  #: None where the application does not exist
     templates: Mapping[str, TemplateState] = field(default_factory=dict)  #: executable id -> state
+    #: of the failed runs whose logs had to be read, by execution id
+    failures: Mapping[str, Failure] = field(default_factory=dict)
     #: full name of a live configuration -> the template it was made with, where Git still has it
     past_templates: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     #: `store/prefix` of every dataset that lies complete in its object store

@@ -16,6 +16,7 @@ from reconciler.desired import Desired, Onboarding
 from reconciler.live import Application, ApplicationStatus, Live, Metrics
 from reconciler.objectstore import ObjectStore, is_complete
 from reconciler.onboarding import find_application, follows
+from reconciler.postmortem import Verdicts, find_failures
 from reconciler.promotion import runs_to_measure
 from reconciler.templates import GitReader, past_templates, template_states
 
@@ -25,9 +26,17 @@ _Labelled = Mapping[str, _Labels]
 
 
 def observe(
-    aicore: AICore, desired: Desired, stores: Mapping[str, ObjectStore], git: GitReader, clock: Clock
+    aicore: AICore,
+    desired: Desired,
+    stores: Mapping[str, ObjectStore],
+    git: GitReader,
+    clock: Clock,
+    verdicts: Verdicts | None = None,
 ) -> Live:
-    """Read everything that `plan` compares with. Raises what the port and the stores raise."""
+    """Read everything that `plan` compares with. Raises what the port and the stores raise.
+
+    `verdicts`: what earlier looks have found in the logs of failed runs.
+    """
     now = clock.now()
     want = desired.onboarding
     with ThreadPoolExecutor(_WORKERS) as pool:
@@ -64,12 +73,15 @@ def observe(
             templates=template_states(desired.templates, _of_ours(want, found, status), git),
         )
     past = past_templates(desired, live, git)
-    return dataclasses.replace(live, past_templates=past, metrics=_metrics(aicore, desired, live))
+    bound = bind(desired.ordered(), live)
+    failures = find_failures(aicore, bound, live, verdicts or Verdicts())
+    metrics = _metrics(aicore, bound, live)
+    return dataclasses.replace(live, past_templates=past, metrics=metrics, failures=failures)
 
 
-def _metrics(aicore: AICore, desired: Desired, live: Live) -> dict[str, Metrics]:
+def _metrics(aicore: AICore, bound: Desired, live: Live) -> dict[str, Metrics]:
     """Of the runs among which deployments choose; a run that has tracked nothing gets an empty entry."""
-    runs = runs_to_measure(bind(desired.ordered(), live), live)
+    runs = runs_to_measure(bound, live)
     found = aicore.metrics(runs) if runs else {}
     return {run: found.get(run, Metrics(run)) for run in runs}
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from reconciler.exitcode import ExitCode
 from reconciler.expectation import Expectation
+from reconciler.failure import Failure
 
 FORMAT_VERSION = "1.0"
 #: Fields whose path begins so are figures for people: what is done does not depend on them.
@@ -80,6 +81,7 @@ class Change:
     name: str = ""  #: as AI Core shows it
     fields: tuple[FieldChange, ...] = ()
     subject: Any = field(default=None, repr=False, compare=False)
+    failure: Failure | None = field(default=None, compare=False)  #: why the run before this one failed
 
     @property
     def deed(self) -> tuple[str, str, str, tuple[tuple[str, str | None, str | None], ...]]:
@@ -103,6 +105,7 @@ class Change:
             "before": {f.path: f.before for f in self.fields if f.before is not None},
             "after": {f.path: f.after for f in self.fields if f.after is not None},
             "paths": [f.path for f in self.fields],
+            **({"failure": self.failure.document()} if self.failure else {}),
         }
 
 

@@ -47,7 +47,7 @@ def run_states(desired: Desired, live: Live, found: Found | None = None) -> dict
     `found`: the live configurations by the address of the wanted one, where the caller knows them.
     """
     own = {
-        wanted.address: _own_state(wanted, _configurations(wanted, live, found), live)
+        wanted.address: own_state(wanted, _configurations(wanted, live, found), live)
         for wanted in desired.executions
     }
     completed = {
@@ -65,8 +65,9 @@ def _configurations(wanted: DesiredExecution, live: Live, found: Found | None) -
     return find_configurations(wanted.configuration, live)
 
 
-def _own_state(wanted: DesiredExecution, configurations: tuple[Configuration, ...], live: Live) -> RunState:
-    state = runs(wanted.budget, executions_of(configurations, live), live.observed_at)
+def own_state(wanted: DesiredExecution, configurations: tuple[Configuration, ...], live: Live) -> RunState:
+    """How one execution stands, whatever the others do."""
+    state = runs(wanted.budget, executions_of(configurations, live), live.observed_at, live.failures)
     if wanted.configuration.observed:
         return _only_seen(state)
     why = suspended(wanted.suspend, live.observed_at)
@@ -272,7 +273,8 @@ def _launch(wanted: DesiredExecution, state: RunState, number: int, held: str | 
         reason = f"{reason}; held back by {held}"
     action = Action.WAIT if held else Action.LAUNCH
     address = wanted.address if wanted.budget.want == 1 else f"{wanted.address}#{number + 1}"
-    return Change(address, action, Category.RUN, reason, wanted.configuration.full_name, subject=wanted)
+    name, failure = wanted.configuration.full_name, state.failure
+    return Change(address, action, Category.RUN, reason, name, subject=wanted, failure=failure)
 
 
 def _stop(wanted: DesiredExecution, run: Execution) -> Change:

@@ -15,6 +15,7 @@ from reconciler.gitops import Checkout
 from reconciler.live import Configuration, Execution, LogLine, Metrics
 from reconciler.observe import observe
 from reconciler.plan_model import Plan
+from reconciler.postmortem import remembered
 from reconciler.result import Options, Result
 from reconciler.steward import Nobody, Steward
 from reconciler.view import View, look
@@ -116,7 +117,8 @@ class Session:
 
         bench = self.bench()
         aicore = connect_readonly(bench.environment, self.root, self.clock)
-        live = observe(aicore, bench.desired, bench.stores, self.checkout(bench), self.clock)
+        git = self.checkout(bench)
+        live = observe(aicore, bench.desired, bench.stores, git, self.clock, remembered(self.root))
         return read_status(bench, live, aicore)
 
     def drift(self, engine: Engine | None = None) -> Drift:

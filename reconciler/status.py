@@ -9,6 +9,7 @@ from typing import Any
 
 from reconciler.bindings import bind
 from reconciler.desired import Desired, DesiredConfiguration, DesiredExecution, Onboarding
+from reconciler.failure import Failure
 from reconciler.figures import split_of
 from reconciler.find import find_artifacts, find_configurations, known_artifact
 from reconciler.health import Health, Reason, RunState, Sync, Verdict, application, worst
@@ -41,6 +42,7 @@ class StatusRow:
     best: float | None = None
     deployment: str | None = None  #: id of a model server
     url: str | None = None  #: where it answers
+    failure: Failure | None = None  #: why the last failed run has failed, while it is not made good
     alert: str = ""  #: something that somebody should see to, whatever the health
 
     def document(self, now: datetime) -> dict[str, Any]:
@@ -55,6 +57,7 @@ class StatusRow:
             "since": self.since.isoformat() if self.since else None,
             "age_seconds": int((now - self.since).total_seconds()) if self.since else None,
             "execution": self.execution,
+            "failure": self.failure.document() if self.failure else None,
             "best": {"metric": BEST_METRIC, "value": self.best} if self.best is not None else None,
             **server,
         }
@@ -218,6 +221,7 @@ def _execution(wanted: DesiredExecution, state: RunState, metrics: Mapping[str, 
         message=state.verdict.message,
         since=since,
         execution=run.id if run else None,
+        failure=None if state.verdict.reason is Reason.COMPLETED else state.failure,
         best=best(metrics.get(run.id)) if run else None,
     )
 

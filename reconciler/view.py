@@ -13,6 +13,7 @@ from reconciler.observe import observe
 from reconciler.plan import plan, unpublished
 from reconciler.plan_model import Plan, Problem, StageName
 from reconciler.planfile import Origin, origin
+from reconciler.postmortem import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,8 @@ def look(
     `merged_only`: leave alone what depends on a template that the branch does not hold yet. `gone`: what this
     apply has pruned already. Raises what `observe` and the checks raise.
     """
-    live = _with_values(root, bench, observe(aicore, bench.desired, bench.stores, git, clock))
+    live = observe(aicore, bench.desired, bench.stores, git, clock, remembered(root))
+    live = _with_values(root, bench, live)
     policy = bench.environment.policy
     if max_launches is not None:
         policy = policy.model_copy(update={"max_launches_per_apply": max_launches})

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from reconciler.aicore import AICore
 from reconciler.clock import POLL_SECONDS, Clock
 from reconciler.errors import TransientError
-from reconciler.live import Execution, Metrics
+from reconciler.failure import classify
+from reconciler.live import FAILED_STATES, Execution, Metrics
 from reconciler.status import BEST_METRIC, latest
 
 N = TypeVar("N", int, float)
@@ -39,6 +40,7 @@ class Progress:
     elapsed_seconds: float = 0.0
     loss: float | None = None
     mean_ap: float | None = None  #: latest mAP/allClasses, 0..1
+    failure: str = ""  #: of one that is DEAD, as far as its status tells: infrastructure, user or unknown
 
     @property
     def ended(self) -> bool:
@@ -67,6 +69,7 @@ def progress(run: Execution, metrics: Metrics | None, now: datetime) -> Progress
         elapsed_seconds=max(0.0, (end - (run.started_at or run.created_at)).total_seconds()),
         loss=loss.value if loss else None,
         mean_ap=mean_ap.value if mean_ap else None,
+        failure=classify(run.message, run.details).kind.value if run.status in FAILED_STATES else "",
     )
 
 

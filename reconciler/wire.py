@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -24,6 +24,8 @@ from reconciler.live import (
 
 T = TypeVar("T")
 Json = Mapping[str, Any]
+#: Keys of statusDetails under which Argo and Kubernetes say why.
+_REASONS = frozenset({"message", "reason"})
 
 
 def timestamp(text: str) -> datetime:
@@ -147,10 +149,26 @@ def execution(item: Json) -> Execution:
         created_at=timestamp(item["createdAt"]),
         modified_at=timestamp(item["modifiedAt"]),
         message=item.get("statusMessage") or "",
+        details=tuple(_reasons(item.get("statusDetails"))) if item["status"] == "DEAD" else (),
         started_at=optional_timestamp(item.get("startTime")),
         completed_at=optional_timestamp(item.get("completionTime")),
         outputs=tuple(artifact(a) for a in item.get("outputArtifacts") or ()),
     )
+
+
+def _reasons(details: object) -> Iterator[str]:
+    """What statusDetails, whose form nobody has published, says of reasons, however deep."""
+    if isinstance(details, Mapping):
+        for key, value in details.items():
+            if key == "exitCode":
+                yield f"exit code {value}"
+            elif isinstance(value, str) and key in _REASONS:
+                yield value
+            else:
+                yield from _reasons(value)
+    elif isinstance(details, list):
+        for value in details:
+            yield from _reasons(value)
 
 
 def deployment(item: Json) -> Deployment:

@@ -86,6 +86,8 @@ class ProcessRunner:
             )
         except OSError as error:
             return Outcome(FAILED, _said(node, error))
+        if ending.code > 0 and node in self.nodes:
+            self.nodes[node]["exitCode"] = str(ending.code)
         message = failure(node, ending, template.deadline)
         if message:
             return Outcome(FAILED, message)

@@ -77,6 +77,7 @@ class FakeAICore:
     executions: list[dict[str, Any]] = field(default_factory=list)
     deployments: list[dict[str, Any]] = field(default_factory=list)
     metrics: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  #: by execution id
+    logs: dict[str, list[str]] = field(default_factory=dict)  #: by execution id, oldest line first
     group_status: str = "PROVISIONED"
     message: str = "created"  #: of a POST; "Secret exists": names that exist are no error
     requests: list[str] = field(default_factory=list)
@@ -132,6 +133,8 @@ class FakeAICore:
             return _page(collections[path], params)
         if path == "/lm/metrics":
             return self._metrics(params["executionIds"].split(","))
+        if path.endswith("/logs"):
+            return self._logs(path.split("/")[-2], int(params["$top"]))
         head, _, last = path.rpartition("/")
         if path.endswith("/status"):
             return self._status(path.split("/")[-2])
@@ -154,6 +157,12 @@ class FakeAICore:
             "source": {"revision": revision},
             "syncResourcesStatus": self.resources,
         }
+
+    def _logs(self, id_: str, top: int) -> dict[str, Any]:
+        if id_ not in self.logs:
+            return _absent(f"log of {id_}")
+        lines = [{"timestamp": self._now(), "msg": line} for line in self.logs[id_]]
+        return {"data": {"result": lines[-top:][::-1]}}
 
     def _write(self, path: str, body: dict[str, Any]) -> Mapping[str, Any]:
         if path.endswith("/refresh"):

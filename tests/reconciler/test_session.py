@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.apply import Applied
+from reconciler.connection import connect_readonly
 from reconciler.errors import (
     AuthenticationError,
     DatasetError,
@@ -189,6 +190,24 @@ def test_a_failing_execution_is_retried_and_then_stalled(project: Project, proxy
     assert again is not None
     assert again.exit_code is ExitCode.NOT_HEALTHY
     assert proxy.writes == before
+
+
+def test_a_run_that_refuses_its_data_is_not_tried_again(project: Project, proxy: Proxy) -> None:
+    """Exit code 2 in AI Core's details: one run, stalled at once; what it has said is in the log."""
+    project.edit("retries: 1", "retries: 9")
+    project.edit("rate: 0.5", "mode: reject")
+    session = project.session()
+    result = session.apply(QUICK)
+    assert result is not None
+    assert _kinds(result.applied).count("launch execution") == 1
+    assert result.exit_code is ExitCode.NOT_HEALTHY
+    (problem,) = result.final.unhealthy
+    assert 'would fail in the same way again: user failure: "exit code 2"' in problem.message
+    assert [look.failure for look in result.ended] == ["user"]
+    (run,) = session.executions()
+    reader = connect_readonly(session.bench().environment, project.clone)
+    (last,) = reader.last_lines(run.id, run.created_at, 1)
+    assert [line.message for line in session.logs(run.id)][-1] == last.message == "rate: not with this data"
 
 
 def test_retries_never_exceed_the_launches_of_one_apply(project: Project, proxy: Proxy) -> None:
