@@ -167,6 +167,35 @@ def test_generic_secrets_reach_the_container_only(core: Any, gitops: Any, suppor
     assert client.query(ai_tenant_scope=False).count == 0
 
 
+def test_generic_secrets_as_the_specification_has_them(core: Any) -> None:
+    """Proves: labels are replaced when named and kept when not; no base64 is a 400 that repeats nothing.
+
+    A secret of the tenant tells which resource groups have it.
+    """
+    labels = [{"key": "ext.ai.sap.com/one", "value": "1"}]
+    group, tenant = {"AI-Tenant-Scope": "false"}, {"AI-Tenant-Scope": "true", "AI-Resource-Group": "*"}
+    body = {"name": "labelled", "data": {"some.key": "eA=="}, "labels": labels}
+    assert core.http("POST", "/v2/admin/secrets", json=body, headers=group).status_code == 200
+    found = core.http("GET", "/v2/admin/secrets/labelled", headers=group).json()
+    assert (found["labels"], "resourceGroupSecretsSyncStatus" in found) == (labels, False)
+    place = "/v2/admin/secrets/labelled"
+    assert core.http("PATCH", place, json={"data": {"a": "eA=="}}, headers=group).status_code == 200
+    assert core.http("GET", place, headers=group).json()["labels"] == labels
+    other = {"data": {"a": "eA=="}, "labels": []}
+    assert core.http("PATCH", place, json=other, headers=group).status_code == 200
+    assert core.http("GET", place, headers=group).json()["labels"] == []
+    assert core.http("GET", place, headers=tenant).status_code == 404
+    for data in ({"x": CANARY}, {"no good": "eA=="}):
+        refused = core.http("POST", "/v2/admin/secrets", json={"name": "bad", "data": data}, headers=group)
+        assert (refused.status_code, CANARY in refused.text) == (400, False)
+    body = {"name": "wide", "data": {"x": "eA=="}}
+    assert core.http("POST", "/v2/admin/secrets", json=body, headers=tenant).status_code == 200
+    found = core.http("GET", "/v2/admin/secrets/wide", headers=tenant).json()
+    assert found["resourceGroupSecretsSyncStatus"]["default"] is True
+    for name, headers in (("labelled", group), ("wide", tenant)):
+        assert core.http("DELETE", f"/v2/admin/secrets/{name}", headers=headers).status_code == 200
+
+
 def test_no_answer_repeats_a_secret(core: Any) -> None:
     """Proves: a refused request with a secret in it is not echoed, and neither answers nor logs hold one."""
     bodies: dict[str, Any] = {
