@@ -81,7 +81,7 @@ def picture(status: Status | None, unread: str = "") -> RenderableType:
     """The rows of `corespec status` as a table."""
     parts: list[RenderableType] = []
     if status is not None:
-        drawn = table("ADDRESS", "SYNC", "HEALTH", "REASON", "AGE", BEST_METRIC)
+        drawn = table("ADDRESS", "SYNC", "HEALTH", "REASON", "AGE", "REVISION", "LAST RUN", BEST_METRIC)
         for row in status.rows:
             age = duration((status.observed_at - row.since).total_seconds()) if row.since else "-"
             reason = Text(row.reason.value)
@@ -89,7 +89,9 @@ def picture(status: Status | None, unread: str = "") -> RenderableType:
                 reason.append(f"\n{row.message}", style="dim")
             health = Text(row.health.value, style=_COLOURS[row.health.value])
             best = f"{row.best:.3f}" if row.best is not None else "-"
-            drawn.add_row(Text(row.address), Text(row.sync.value), health, reason, age, best)
+            run, held = row.execution or row.deployment or "-", row.revision[:10] or "-"
+            sync = Text(row.sync.value)
+            drawn.add_row(Text(row.address), sync, health, reason, age, Text(held), Text(run), best)
         parts.append(drawn)
         words = f"Environment {status.environment}: {status.health.value}, {status.observed_at:%H:%M:%SZ}. "
         parts.append(Text(f"{words}Ctrl-C ends."))

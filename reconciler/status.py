@@ -17,6 +17,7 @@ from reconciler.live import Configuration, Live, Metric, Metrics
 from reconciler.onboarding import find_application
 from reconciler.plan_model import FORMAT_VERSION
 from reconciler.promotion import Promotion, Step, promotion_health, promotions
+from reconciler.revisions import revisions
 from reconciler.runs import run_states
 from reconciler.suspension import overdue
 
@@ -30,7 +31,10 @@ _SPLITS = ("test", "validation", "train", "")
 
 @dataclass(frozen=True, slots=True)
 class StatusRow:
-    """`since` is when the state began as far as AI Core tells; `best` is the best `mAP/allClasses`, 0..1."""
+    """`since` is when the state began as far as AI Core tells; `best` is the best `mAP/allClasses`, 0..1.
+
+    `revision`: what AI Core holds of it, where it is in sync: a commit, or the first digits of a fingerprint.
+    """
 
     address: str
     sync: Sync
@@ -43,6 +47,7 @@ class StatusRow:
     deployment: str | None = None  #: id of a model server
     url: str | None = None  #: where it answers
     failure: Failure | None = None  #: why the last failed run has failed, while it is not made good
+    revision: str = ""
     alert: str = ""  #: something that somebody should see to, whatever the health
 
     def document(self, now: datetime) -> dict[str, Any]:
@@ -56,6 +61,7 @@ class StatusRow:
             "alert": self.alert or None,
             "since": self.since.isoformat() if self.since else None,
             "age_seconds": int((now - self.since).total_seconds()) if self.since else None,
+            "revision": self.revision,
             "execution": self.execution,
             "failure": self.failure.document() if self.failure else None,
             "best": {"metric": BEST_METRIC, "value": self.best} if self.best is not None else None,
@@ -93,6 +99,7 @@ def status(desired: Desired, live: Live, metrics: Mapping[str, Metrics]) -> Stat
     desired = bind(desired, live)
     states = run_states(desired, live)
     alerts = {address: problem.message for address, problem in overdue(desired, live.observed_at).items()}
+    serving = promotions(desired, live)
     rows = [
         *_secrets(desired.onboarding, live),
         _application(desired, live),
@@ -101,10 +108,18 @@ def status(desired: Desired, live: Live, metrics: Mapping[str, Metrics]) -> Stat
         *_artifacts(desired, live),
         *_configurations(desired, live),
         *(_execution(wanted, states[wanted.address], metrics) for wanted in desired.executions),
-        *(_deployment(promotion) for promotion in promotions(desired, live)),
+        *(_deployment(promotion) for promotion in serving),
     ]
     revision = live.application_status.revision if live.application_status else ""
-    told = tuple(replace(row, alert=alerts.get(row.address, "")) for row in rows)
+    held = revisions(desired, live, serving)
+    told = tuple(
+        replace(
+            row,
+            alert=alerts.get(row.address, ""),
+            revision=held.get(row.address, "") if row.sync is Sync.SYNCED else "",
+        )
+        for row in rows
+    )
     return Status(desired.environment, live.observed_at, revision, told)
 
 

@@ -91,8 +91,8 @@ def summary(plan: Plan) -> str:
 
 
 def status_text(status: Status) -> str:
-    """A table: address, sync, health, reason, age, best metric; messages on a line of their own."""
-    header = ("ADDRESS", "SYNC", "HEALTH", "REASON", "AGE", BEST_METRIC)
+    """A table: address, sync, health, reason, age, revision, last run, best metric; below it messages."""
+    header = ("ADDRESS", "SYNC", "HEALTH", "REASON", "AGE", "REVISION", "LAST RUN", BEST_METRIC)
     table = [header, *(_cells(row, status) for row in status.rows)]
     widths = [max(len(line[column]) for line in table) for column in range(len(header))]
     lines = []
@@ -113,7 +113,8 @@ def _revision(revision: str) -> str:
 def _cells(row: StatusRow, status: Status) -> tuple[str, ...]:
     age = duration((status.observed_at - row.since).total_seconds()) if row.since else "-"
     best = f"{row.best:.3f}" if row.best is not None else "-"
-    return row.address, row.sync.value, row.health.value, row.reason.value, age, best
+    run, revision = row.execution or row.deployment or "-", row.revision[:10] or "-"
+    return row.address, row.sync.value, row.health.value, row.reason.value, age, revision, run, best
 
 
 def duration(seconds: float) -> str:
