@@ -9,7 +9,10 @@ import pytest
 from ai_core_sdk.ai_core_v2_client import AICoreV2Client
 from ai_core_sdk.models import Artifact, InputArtifactBinding, ParameterBinding
 
-from tests.end_to_end.world import World
+from reconciler.adopting import Adopter
+from reconciler.clock import SystemClock
+from reconciler.errors import ConflictError
+from tests.end_to_end.world import CATALOG, World
 
 SECONDS = 30
 TEMPLATES = """\
@@ -112,6 +115,8 @@ def test_from_an_account_to_a_plan_and_back(notebook: Notebook) -> None:
     listed = world.run("adopt", "-s", world.name)
     assert listed.code == 0, listed.err
     assert "Nothing is written" in listed.out
+    elsewhere = world.root / "proposal.yaml"
+    assert world.run("adopt", "-s", world.name, "--out", str(elsewhere)).code == 0
     assert world.scenario.read_text() == before
     done = world.run("adopt", "--scenario", world.name, "--write", "-o", "json")
     assert done.code == 0, done.err
@@ -123,6 +128,7 @@ def test_from_an_account_to_a_plan_and_back(notebook: Notebook) -> None:
     }
     assert done.document["left"] == []
     text = world.scenario.read_text()
+    assert elsewhere.read_text() == text
     lines = iter(text.splitlines())
     assert all(line in lines for line in before.splitlines()), "every old line is there, in its order"
     assert text.index("words: {source") < text.index("artifacts:")
@@ -137,6 +143,13 @@ def test_from_an_account_to_a_plan_and_back(notebook: Notebook) -> None:
     row = rows[f"execution/{world.name}/my-digits-rough"]
     assert (row["sync"], row["health"], row["reason"]) == ("Synced", "Healthy", "Completed")
     assert rows[f"deployment/{world.name}/reader"]["deployment"] == server
+    came = world.run("provenance", f"deployment/{world.name}/reader", "-o", "json").document["predicate"]
+    assert came["runDetails"]["metadata"]["invocationId"] == run
+    assert came["corespec_run"]["adopted"] is False, "no commit asks for it yet"
+    assert [one.split(":")[0] for one in came["corespec_unknown"]] == ["spec", "template"]
+    world.push("Adopt")
+    came = world.run("provenance", run, "-o", "json").document["predicate"]
+    assert came["corespec_run"]["adopted"] is True
     again = world.run("adopt", "-s", world.name, "--write")
     assert "The specs own all" in again.out
     assert world.scenario.read_text() == text
@@ -165,15 +178,12 @@ def test_from_an_account_to_a_plan_and_back(notebook: Notebook) -> None:
 
 
 def test_only_to_look_at(notebook: Notebook) -> None:
-    """Without a scenario of that name and without its templates: a new file, everything observed, exit 0; its
+    """Without any scenario and without its templates: a new file, everything observed, exit 0; its
     runs can be asked for by their name, and the plan refuses to manage what it has no template of."""
     world = notebook.world
     first, _ = _filled(notebook)
-    world.scenario.write_text(
-        world.scenario.read_text().replace(world.name, "elsewhere").replace("elsewhere/words", "e/words")
-    )
-    world.push("Another project")
-    assert world.run("reconcile", "--once").code in {0, 3}
+    world.scenario.unlink()
+    world.push("No scenario at all")
     done = world.run("adopt", "-s", world.name, "--write")
     assert done.code == 0, done.err
     spec = world.project / "specs" / f"{world.name}.yaml"
@@ -219,3 +229,16 @@ def test_what_no_spec_can_say_is_left(notebook: Notebook) -> None:
     assert "db_password sounds like a secret" in left[secret]
     assert "hunter2" not in world.scenario.read_text() + done.out
     assert world.run("plan").code == 0
+
+
+def test_a_spec_that_changes_meanwhile_is_not_overwritten(notebook: Notebook) -> None:
+    """Somebody saves the file between the look and the write: nothing of theirs is lost."""
+    world = notebook.world
+    _filled(notebook)
+    adopter = Adopter(world.project, "local", (CATALOG,), SystemClock(), world.name)
+    found = adopter.find()
+    edited = world.scenario.read_text() + "# saved by somebody\n"
+    world.scenario.write_text(edited)
+    with pytest.raises(ConflictError, match="has changed since it was read"):
+        adopter.write(found)
+    assert world.scenario.read_text() == edited
