@@ -3,7 +3,8 @@
 Clients in a process of their own send one photograph a request (base64 in JSON), wait for the answer and
 send the next. All servers run all the time and are asked in turns, round after round, so that what else the
 machine does falls on all alike; a ratio is the median over the rounds. Memory is what our server has in RAM
-after some requests of 16 clients, and after many.
+after some requests of 16 clients, and after many. YOLO11n takes part twice: at 320 pixels, about the size of
+our network's input, and at 640, which is what Ultralytics predicts with unless it is told otherwise.
 
 ratio of pictures/s = ours / peer; of latency and of processor time = peer / ours: above 1 we are better.
 """
@@ -29,8 +30,10 @@ from benchmarks.peers import yolo
 
 _ROOT = Path(__file__).resolve().parents[1]
 _OURS = "corespec"
-_PEERS = ("yolo11n", "ssdlite320_mobilenet_v3_large")
+_PREDICT = "/v1/models/model:predict"
+_PEERS = ("yolo11n-320", "yolo11n-640", "ssdlite320_mobilenet_v3_large")
 _WARM_UP = 50
+"""Requests before anything is measured."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -71,17 +74,16 @@ class Contender:
         seen = load.run(self.url, bodies, clients, seconds=seconds)
         self.loads.setdefault(clients, []).append((seen, cpu_seconds(self.process) - before))
 
-    def figures(self) -> dict[str, float | int | str]:
-        """Over all rounds."""
-        told: dict[str, float | int | str] = {}
-        for clients, turns in self.loads.items():
-            latencies = sorted(latency for seen, _ in turns for latency in seen.latencies)
-            told[f"pictures/s, {clients}"] = statistics.median(seen.rate for seen, _ in turns)
-            told[f"p50 ms, {clients}"] = 1000 * latencies[len(latencies) // 2]
-            told[f"p99 ms, {clients}"] = 1000 * latencies[int(0.99 * (len(latencies) - 1))]
-            cpu = sum(spent for _, spent in turns) / sum(len(seen.latencies) for seen, _ in turns)
-            told[f"CPU ms, {clients}"] = 1000 * cpu
-        return told
+    def figures(self, clients: int) -> dict[str, float]:
+        """Over all rounds with so many clients."""
+        turns = self.loads[clients]
+        latencies = sorted(latency for seen, _ in turns for latency in seen.latencies)
+        return {
+            "pictures/s": statistics.median(seen.rate for seen, _ in turns),
+            "p50 ms": 1000 * latencies[len(latencies) // 2],
+            "p99 ms": 1000 * latencies[int(0.99 * (len(latencies) - 1))],
+            "CPU ms": 1000 * sum(spent for _, spent in turns) / len(latencies),
+        }
 
 
 def measure(options: argparse.Namespace, chosen: list[str]) -> report.Report:
@@ -94,48 +96,47 @@ def measure(options: argparse.Namespace, chosen: list[str]) -> report.Report:
         work = Path(folder)
         model = options.model or _train(options, work / "model")
         bodies = _bodies(options.data, options.pictures, work / "bodies")
-        ours = stack.enter_context(_started(_OURS, _our_command(model), "/v1/models/model:predict", bodies))
+        if options.memory[1] > options.memory[0]:
+            _remember(made, _our_command(model), bodies, *options.memory)
+        ours = stack.enter_context(started(_OURS, _our_command(model), _PREDICT, bodies))
         contenders = [ours]
         for name in chosen:
             try:
                 command = _peer_command(name, options.threads)
-                contenders.append(stack.enter_context(_started(name, command, "/predict", bodies)))
+                contenders.append(stack.enter_context(started(name, command, "/predict", bodies)))
             except report.PeerMissingError as missing:
                 made.skipped[name] = str(missing)
         for _ in range(options.rounds):
             for clients in options.clients:
                 for contender in contenders:
                     contender.turn(clients, bodies, options.seconds)
-        made.rows += [report.Row(one.name, one.figures()) for one in contenders]
+    for clients in options.clients:
+        for one in contenders:
+            made.rows.append(report.Row(f"{one.name}, {clients} clients", dict(one.figures(clients))))
         for peer in contenders[1:]:
-            _compare(made, ours, peer)
-        _remember(made, ours, bodies, *options.memory)
+            _compare(made, ours, peer, clients)
     return made
 
 
-def _compare(made: report.Report, ours: Contender, peer: Contender) -> None:
-    for clients, turns in ours.loads.items():
-        pairs = list(zip(turns, peer.loads[clients], strict=True))
-        rates = [mine.rate / theirs.rate for (mine, _), (theirs, _) in pairs]
-        made.ratios[f"pictures/s, {clients} clients: {ours.name} / {peer.name}"] = statistics.median(rates)
-        mine, theirs = ours.figures(), peer.figures()
-        for figure in ("p50 ms", "p99 ms", "CPU ms"):
-            key = f"{figure}, {clients}"
-            made.ratios[f"{figure}, {clients} clients: {peer.name} / {ours.name}"] = float(
-                theirs[key]
-            ) / float(mine[key])
+def _compare(made: report.Report, ours: Contender, peer: Contender, clients: int) -> None:
+    pairs = zip(ours.loads[clients], peer.loads[clients], strict=True)
+    rate = statistics.median(mine.rate / theirs.rate for (mine, _), (theirs, _) in pairs)
+    made.ratios[f"pictures/s, {clients} clients: {ours.name} / {peer.name}"] = rate
+    mine, theirs = ours.figures(clients), peer.figures(clients)
+    for figure in ("p50 ms", "p99 ms", "CPU ms"):
+        made.compare(f"{figure}, {clients} clients: {peer.name} / {ours.name}", mine[figure], theirs[figure])
 
 
-def _remember(made: report.Report, ours: Contender, bodies: Path, few: int, many: int) -> None:
-    """Memory of a fresh server would do as well: what went before only makes `few` more."""
-    if many <= few:
-        return
-    load.run(ours.url, bodies, 16, requests=few)
-    before = resident_bytes(ours.process)
-    load.run(ours.url, bodies, 16, requests=many - few)
-    after = resident_bytes(ours.process)
+def _remember(made: report.Report, command: list[str], bodies: Path, few: int, many: int) -> None:
+    """Memory of a fresh server of ours, whose warm-up counts among the first requests."""
+    with started(_OURS, command, _PREDICT, bodies) as fresh:
+        if few > _WARM_UP:
+            load.run(fresh.url, bodies, 16, requests=few - _WARM_UP)
+        before = resident_bytes(fresh.process)
+        load.run(fresh.url, bodies, 16, requests=many - few)
+        after = resident_bytes(fresh.process)
     figures: dict[str, float | int | str] = {f"MB after {few}": before / 1e6, f"MB after {many}": after / 1e6}
-    made.rows.append(report.Row(f"{ours.name}, memory", figures))
+    made.rows.append(report.Row(f"{_OURS}, memory", figures))
     made.ratios[f"memory after {many} / after {few} requests"] = after / before
 
 
@@ -164,13 +165,13 @@ def _our_command(model: Path) -> list[str]:
 
 def _peer_command(name: str, threads: int) -> list[str]:
     python = Path(sys.executable)
-    if name == "yolo11n":
+    if name.startswith("yolo11n"):
         python = yolo.environment(_ROOT / ".cache" / "benchmarks" / "ultralytics")
     return [str(python), "-m", "benchmarks.peers.server", name, "--threads", str(threads)]
 
 
 @contextlib.contextmanager
-def _started(name: str, command: list[str], path: str, bodies: Path) -> Iterator[Contender]:
+def started(name: str, command: list[str], path: str, bodies: Path) -> Iterator[Contender]:
     """A server that has answered some requests. Raises PeerMissingError where it does not come up."""
     with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
         environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}

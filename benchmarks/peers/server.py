@@ -14,12 +14,12 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from PIL import Image
 
 Predict = Callable[[Image.Image], dict[str, Any]]
-_SIDE = 320
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def _serve(predict: Predict) -> None:
         uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off")).run(sockets=[listener])
 
 
-def _yolo() -> Predict:
+def _yolo(side: int) -> Predict:
     settings = tempfile.mkdtemp(prefix="corespec-bench-")
     os.environ |= {"YOLO_OFFLINE": "true", "YOLO_CONFIG_DIR": settings, "YOLO_AUTOINSTALL": "false"}
     from benchmarks.peers import suppression
@@ -63,7 +63,7 @@ def _yolo() -> Predict:
 
     def predict(picture: Image.Image) -> dict[str, Any]:
         with turn:
-            (found,) = model.predict(picture, imgsz=_SIDE, device="cpu", verbose=False)
+            (found,) = model.predict(picture, imgsz=side, device="cpu", verbose=False)
         boxes = found.boxes
         return {
             "scores": boxes.conf.tolist(),
@@ -100,7 +100,11 @@ def _ssdlite() -> Predict:
     return predict
 
 
-_PEERS: dict[str, Callable[[], Predict]] = {"yolo11n": _yolo, "ssdlite320_mobilenet_v3_large": _ssdlite}
+_PEERS: dict[str, Callable[[], Predict]] = {
+    "yolo11n-320": partial(_yolo, 320),
+    "yolo11n-640": partial(_yolo, 640),
+    "ssdlite320_mobilenet_v3_large": _ssdlite,
+}
 
 
 if __name__ == "__main__":

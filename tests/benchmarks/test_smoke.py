@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks import plan, render, train
+from benchmarks import plan, render, serve, train
+from benchmarks.report import PeerMissingError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -123,9 +124,96 @@ def test_train_refuses_a_peer_it_does_not_know(capsys: pytest.CaptureFixture[str
     assert "nobody" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("program", [render, plan, train])
+@pytest.mark.parametrize("program", [render, plan, train, serve])
 def test_help_explains_the_ratio(program: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """A figure that needs its source read is worth nothing."""
     with pytest.raises(SystemExit):
         program.main(["--help"])
     assert "above 1" in capsys.readouterr().out
+
+
+def painter(folder: Path) -> Path:
+    """A model folder that takes no training: it finds a box wherever it is red enough."""
+    onnx = pytest.importorskip("onnx", reason="pip install 'corespec[train]'")
+    helper, types = onnx.helper, onnx.TensorProto
+    nodes = [
+        helper.make_node("Cast", ["pictures"], ["floats"], to=types.FLOAT),
+        helper.make_node("ReduceMean", ["floats", "plane"], ["means"], keepdims=0),
+        helper.make_node("Unsqueeze", ["means", "one"], ["rows"]),
+        helper.make_node("Mul", ["rows", "scale"], ["scores"]),
+        helper.make_node("ReduceMean", ["rows", "last"], ["grey"], keepdims=1),
+        helper.make_node("Mul", ["grey", "places"], ["boxes"]),
+    ]
+    constants = [
+        helper.make_tensor("plane", types.INT64, [2], [2, 3]),
+        helper.make_tensor("one", types.INT64, [1], [1]),
+        helper.make_tensor("last", types.INT64, [1], [2]),
+        helper.make_tensor("scale", types.FLOAT, [1], [1 / 255]),
+        helper.make_tensor("places", types.FLOAT, [1, 1, 4], [0, 0, 0.1, 0.1]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "painter",
+        [helper.make_tensor_value_info("pictures", types.UINT8, ["batch", 3, 64, 64])],
+        [
+            helper.make_tensor_value_info(name, types.FLOAT, ["batch", 1, n])
+            for name, n in (("boxes", 4), ("scores", 3))
+        ],
+        constants,
+    )
+    folder.mkdir()
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10),
+        folder / "model.onnx",
+    )
+    card = {
+        "format_version": 1,
+        "task": "object-detection",
+        "classes": ["0", "1", "2"],
+        "score_threshold": 0.1,
+    }
+    card |= {"input": {"width": 64, "height": 64}, "class_agnostic_nms": True, "digits": True}
+    (folder / "model.json").write_text(json.dumps(card), encoding="utf-8")
+    return folder
+
+
+@needs_server
+@needs_torch
+def test_serve_asks_both_sides_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours and a peer answer one and two clients; memory is looked at after few and after many requests."""
+    monkeypatch.syspath_prepend(ROOT)
+    folder = tmp_path / "digits"
+    draw = [sys.executable, "-m", "trainer", "draw-counters", str(folder), "--count", "10"]
+    subprocess.run(draw, check=True, cwd=ROOT)
+    peer = "ssdlite320_mobilenet_v3_large"
+    size = ["--seconds", "0.3", "--rounds", "1", "--threads", "1"]
+    size += ["--clients", "1", "2", "--memory", "60", "70"]
+    document = run(
+        serve, "--data", str(folder), "--model", str(painter(tmp_path / "model")), "--peers", peer, *size,
+        capsys=capsys,
+    )  # fmt: skip
+    assert document["skipped"] == {}
+    memory, *rows = document["rows"]
+    assert [row["name"] for row in rows] == [
+        f"{name}, {clients} clients" for clients in (1, 2) for name in ("corespec", peer)
+    ]
+    for row in rows:
+        assert row["figures"]["pictures/s"] > 0
+        assert 0 < row["figures"]["p50 ms"] <= row["figures"]["p99 ms"]
+        assert row["figures"]["CPU ms"] > 0
+    assert document["ratios"][f"pictures/s, 2 clients: corespec / {peer}"] > 0
+    assert memory["figures"]["MB after 70"] > 10
+
+
+def test_serve_says_why_a_peer_is_missing(tmp_path: Path) -> None:
+    """What it printed before it died."""
+    bodies = tmp_path / "bodies"
+    bodies.write_text("{}")
+    command = [sys.executable, "-c", "import sys; sys.exit('no such library')"]
+    with (
+        pytest.raises(PeerMissingError, match="no such library"),
+        serve.started("peer", command, "/", bodies),
+    ):
+        pass
