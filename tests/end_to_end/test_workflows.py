@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
 
+from reconciler.connection import connect
+from reconciler.session import Session
 from tests.end_to_end.world import World
 
 SPLITS = "train: 0.6, validation: 0.2, test: 0.2"
@@ -78,7 +82,7 @@ def draw_shapes(folder: Path) -> None:
 def test_all_workflows_run_and_feed_each_other(world: World) -> None:
     """Three trainings, then two batches that read what they wrote; AI Core is given each run once, in order.
 
-    The server of models stands beside them: rendered and synced, told of in the plan, started by nobody.
+    The server of models stands beside them, rendered and synced; it is started once a deployment asks for it.
     """
     data = world.project / "data"
     draw = ["-m", "trainer", "draw-counters", str(data / "counters"), "--count", "30"]
@@ -99,3 +103,40 @@ def test_all_workflows_run_and_feed_each_other(world: World) -> None:
     assert sorted(len(path.read_text().splitlines()) for path in results) == [20, 30]
     again = world.run("plan", "-o", "json")
     assert (again.code, again.document["changes"]) == (0, [])
+    serve_and_ask(world, data / "shapes")
+
+
+FINDER = """\
+deployments:
+  finder:
+    executable: {name}-serve
+    inputs: {{trainedmodels: {{best: {{of: [embed], metric: top_1_acc, atLeast: 0}}}}}}
+"""
+
+
+def serve_and_ask(world: World, shapes: Path) -> None:
+    """The embedder that was just trained, behind its rendered ServingTemplate, in both protocols."""
+    with world.scenario.open("a") as spec:
+        spec.write(FINDER.format(name=world.name))
+    world.push("Serve")
+    world.converge()
+    aicore = connect(Session(world.project, "local").bench().environment, world.project)
+    deadline = time.monotonic() + 60
+    while (server := aicore.deployments(world.name)[0]).status != "RUNNING":
+        assert time.monotonic() < deadline, server
+        time.sleep(0.1)
+    base = f"/inference/deployments/{server.id}"
+    images = [
+        base64.b64encode((shapes / kind / "3.png").read_bytes()).decode() for kind in ("round", "square")
+    ]
+    pipe = aicore._pipe._rest  # the client of the SDK, as the old tutorial used it
+    assert pipe.get(f"{base}/v1/status")["status"] == "ready"
+    vectors = pipe.post(f"{base}/v1/models/model:predict", body={"images": images})
+    assert [len(found["embedding"]) for found in vectors] == [8, 8]
+    (nearest,) = pipe.post(f"{base}/v1/models/model:topk", body={"images": images[0], "topK": 2})
+    assert len(nearest["catalog_labels"]) == 2
+    maps = pipe.post(f"{base}/v1/models/model:similarity", body={"images": images})
+    assert [len(found["heatmaps"]) for found in maps] == [2, 2]
+    tensor = {"name": "images", "datatype": "BYTES", "shape": [2], "data": images}
+    answer = pipe.post(f"{base}/v2/models/model/infer", body={"inputs": [tensor]})
+    assert answer["outputs"][0]["shape"] == [2, 8]

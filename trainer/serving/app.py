@@ -7,6 +7,7 @@ import logging
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from trainer.serving import classic, inference
 from trainer.serving.errors import AnswerError, Fault
@@ -66,6 +67,9 @@ def _add_error_handlers(app: FastAPI, service: Service) -> None:
             return respond(request, AnswerError(Fault.WRONG_METHOD, f"{place}: not with this method"))
         return respond(request, AnswerError(Fault.BAD_INPUT, f"{place}: {error.detail}"))
 
+    async def left(request: Request, _: Exception) -> Response:
+        return respond(request, AnswerError(Fault.BAD_INPUT, "the client left before its request was whole"))
+
     async def unforeseen(request: Request, error: Exception) -> Response:
         logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
         message = "internal error; the server's log has the reason"
@@ -73,4 +77,5 @@ def _add_error_handlers(app: FastAPI, service: Service) -> None:
 
     app.add_exception_handler(AnswerError, known)
     app.add_exception_handler(HTTPException, routing)
+    app.add_exception_handler(ClientDisconnect, left)
     app.add_exception_handler(Exception, unforeseen)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from trainer.inference.card import ModelError, find_model, read_card
 from trainer.inference.models import Settings, load_model
-from trainer.inference.session import open_session, usable_cores
+from trainer.inference.session import SharedSession, open_session, usable_cores
 
 Maker = Callable[..., Path]
 
@@ -89,3 +91,45 @@ def test_the_quota_of_a_container_counts(tmp_path: Path, text: str, cores: int) 
     limit.write_text(text, encoding="ascii")
     assert usable_cores(limit) == min(cores, len(os.sched_getaffinity(0)))
     assert usable_cores(tmp_path / "absent") == len(os.sched_getaffinity(0))
+
+
+class Recorder:
+    """Stands for a session: says its name, and does something while it runs."""
+
+    def __init__(self, name: str, meanwhile: Callable[[], Any] = lambda: None) -> None:
+        self.name, self.meanwhile = name, meanwhile
+
+    def run(self, outputs: Any, inputs: Any) -> list[Any]:
+        return [self.name, self.meanwhile()]
+
+
+def test_who_computes_alone_has_all_cores_and_who_does_not_has_one(model: Path) -> None:
+    """A run that begins within another is not alone; when both are over the next one is."""
+    shared = SharedSession(model)
+    assert [output.name for output in shared.get_outputs()] == ["boxes", "scores"]
+    shared._narrow = Recorder("one core")
+    shared._wide = Recorder("all cores", lambda: shared.run([], {}))
+    for _ in range(2):
+        assert shared.run([], {}) == ["all cores", ["one core", None]]
+
+
+def test_a_run_that_falls_is_over(model: Path) -> None:
+    shared = SharedSession(model)
+    shared._wide = Recorder("all cores", lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        shared.run([], {})
+    shared._wide = Recorder("all cores")
+    assert shared.run([], {})[0] == "all cores"
+
+
+def test_threads_that_share_a_model_get_the_answers_of_one_alone(model: Path) -> None:
+    detector = load_model(model, Settings(shared=True))
+    pictures = [Image.new("RGB", (64, 64), colour) for colour in ("red", "lime", "blue", "black")] * 8
+    alone = load_model(model)
+
+    def ask(one: Any, picture: Image.Image) -> Any:
+        return next(iter(one.infer([one.prepare(picture)], [picture.size]))).as_answer()
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda picture: ask(detector, picture), pictures))
+    assert found == [ask(alone, picture) for picture in pictures]

@@ -77,6 +77,34 @@ def test_what_comes_during_a_run_makes_the_next_batch() -> None:
     assert sizes == [1, 4, 2]
 
 
+def test_as_many_runs_as_there_may_be_stand_beside_each_other() -> None:
+    """Two meet in the network, which neither leaves alone; the third waits for one of them."""
+    together, most = threading.Barrier(2), []
+
+    class Meeting(Echo):
+        running = 0
+
+        def infer(self, pixels: Sequence[Any], sizes: Sequence[Any]) -> Any:
+            self.running += 1
+            together.wait(20)
+            most.append(self.running)
+            together.wait(20)
+            self.running -= 1
+            together.wait(20)
+            return super().infer(pixels, sizes)
+
+    model = Meeting()
+
+    async def scenario() -> None:
+        with ThreadPoolExecutor(4) as pool:
+            batcher = Batcher(model, pool, Policy(1, 0, runs=2), lambda _: None)
+            found = await asyncio.gather(*(submit(batcher, value) for value in range(4)))
+            assert found == [[0], [1], [2], [3]]
+
+    asyncio.run(scenario())
+    assert most == [2, 2, 2, 2]
+
+
 def test_a_picture_on_its_way_is_waited_for() -> None:
     """One that is being decoded joins the batch of one that is ready."""
     model = Echo()

@@ -86,6 +86,24 @@ def test_a_request_under_way_is_answered_before_the_end(
         assert process.wait(20) == 0
 
 
+def test_a_client_that_leaves_in_the_middle_costs_a_line_and_no_more(
+    colour_detector: Path, picture: Callable[..., bytes]
+) -> None:
+    """Half a request and a closed connection: no trace of a fault, and the next is answered."""
+    head = "POST /v1/models/model:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+    with server("--models", str(colour_detector)) as (process, address):
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as connection:
+            connection.sendall(head.encode() + b"{")
+            ask(f"{address}/v1/status")
+        assert process.stdout is not None
+        line = next(line for line in process.stdout if "POST" in line)
+        assert "400" in line
+        assert ask(f"{address}/v1/models/model:predict", {"images": base64.b64encode(picture()).decode()})
+        process.send_signal(signal.SIGTERM)
+        assert "Traceback" not in process.stdout.read()
+
+
 def test_serve_is_another_name_for_it() -> None:
     """The parameters are those of the workflow."""
     done = subprocess.run(
