@@ -14,6 +14,7 @@ from pathlib import Path
 
 from generator.spec.environment import Environment
 from reconciler.aicore import AICoreWriter
+from reconciler.backoff import OF_THE_SERVICE, needs, separable
 from reconciler.bindings import bind
 from reconciler.clock import Clock
 from reconciler.counts import Counts
@@ -95,8 +96,8 @@ def apply(
     """Carry out `plan`, which was made from `desired` and `live`.
 
     Raises ConflictError or PolicyError (the plan's errors) and StaleRenderError before any request; later
-    whatever the port, the stores and the sync raise. What was done until then stays, and the next apply
-    goes on from there.
+    whatever the port, the stores and the sync raise. Where one object fails, the others that do not need it
+    are made before its error is raised. What was done stays, and the next apply goes on from there.
     """
     refuse(plan)
     return _Apply(bind(desired, live), live, aicore, place, emit).run(plan)
@@ -122,6 +123,8 @@ class _Apply:
     place: Workplace
     emit: Emitter
     applied: list[Applied] = field(default_factory=list)
+    failed: list[ReconcilerError] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)  #: addresses that have failed, and what needs them
 
     def __post_init__(self) -> None:
         artifacts = {d.address: find_artifacts(d, self.live.artifacts) for d in self.desired.datasets}
@@ -144,26 +147,34 @@ class _Apply:
             StageName.DEPLOY: self._deploy,
             StageName.PRUNE: self._prune,
         }
-        failed: list[ReconcilerError] = []
         for stage in plan.stages:
             self.emit(EventKind.STAGE, stage.name.value, f"{len(stage.changes)} to do")
             if stage.name is StageName.SYNC:
                 self._sync(stage.changes)
                 continue
             for change in stage.changes:
-                if change.action is Action.WAIT:
-                    self.emit(EventKind.WAITING, change.address, change.reason)
-                    continue
-                try:
-                    self._step(change, steps[stage.name])
-                except (ApiError, InputRejectedError, TransientError) as error:
-                    # One thing that cannot be taken away hinders no other, and is in the next plan again.
-                    if stage.name is not StageName.PRUNE or isinstance(error, AuthenticationError):
-                        raise
-                    failed.append(error)
-        if failed:
-            raise failed[0]
+                self._change(change, steps[stage.name])
+        if self.failed:
+            raise self.failed[0]
         return Outcome(tuple(self.applied))
+
+    def _change(self, change: Change, step: Callable[[Change], str]) -> None:
+        """Make one change. One that fails keeps no other from being made but those that need it."""
+        if change.action is Action.WAIT:
+            self.emit(EventKind.WAITING, change.address, change.reason)
+            return
+        if change.action is not Action.STOP and self.gone & {change.address, *needs(change)}:
+            self.gone.add(change.address)
+            return
+        try:
+            self._step(change, step)
+        except (ApiError, NotFoundError, InputRejectedError, TransientError) as error:
+            if isinstance(error, AuthenticationError) or not separable(change.address):
+                raise
+            self.failed.append(error)
+            self.gone.add(change.address)
+            if sum(isinstance(one, TransientError) for one in self.failed) >= OF_THE_SERVICE:
+                raise self.failed[0] from None
 
     def _step(self, change: Change, step: Callable[[Change], str]) -> None:
         self.place.guard()
@@ -171,7 +182,10 @@ class _Apply:
         try:
             id_ = step(change)
         except ReconcilerError as error:
-            self.emit(EventKind.FAILED, change.address, error.message, action=change.action.value)
+            passing = isinstance(error, TransientError)
+            self.emit(
+                EventKind.FAILED, change.address, error.message, action=change.action.value, transient=passing
+            )
             raise
         self._done(change, id_)
 

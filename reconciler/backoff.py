@@ -1,7 +1,7 @@
 """One object that cannot be made does not keep the others from being made.
 
-An apply stops at the first change that fails; what was done stays. The daemon's next round leaves that
-object out, with what needs it, until its own pause is over: the others go on, it is tried again later.
+An apply goes on without the object whose change has failed, and without what needs it, and fails at its end.
+The daemon's next rounds leave it out until its own pause is over, while the others go on.
 Kept in memory: a restart, like a new commit, tries everything at once.
 """
 
@@ -16,6 +16,8 @@ from reconciler.plan_model import Action, Change, Plan
 
 #: What can be left out alone. Everything needs the repository, the application and the synced templates.
 _KINDS = frozenset({"dataset", "configuration", "execution", "deployment"})
+#: So many failures that may pass, in one apply, are the service's: it is not asked on and on.
+OF_THE_SERVICE = 2
 
 
 @dataclass(slots=True)
@@ -30,16 +32,17 @@ class Backoffs:
     def __init__(self) -> None:
         self._pauses: dict[str, _Pause] = {}
 
-    def failed(self, address: str, pace: Pace, now: float, *, terminal: bool) -> bool:
+    def failed(self, address: str, pace: Pace, now: float, *, terminal: bool, others: bool = False) -> bool:
         """The object's change failed; False if it cannot be left out alone.
 
-        Longer than the next round is away, and twice as long each time, up to the interval; what would fail
-        again in the same way waits for the interval, or for a commit.
+        The pause is twice as long each time, up to the interval; what would fail again in the same way waits
+        for the interval, or for a commit. With `others`, which that round did not come to, it is longer than
+        the next round is away.
         """
-        if address.partition("/")[0] not in _KINDS:
+        if not separable(address):
             return False
         failures = 1 + (self._pauses[address].failures if address in self._pauses else 0)
-        pause = pace.interval if terminal else pace.backoff(failures + 1)
+        pause = pace.interval if terminal else pace.backoff(failures + others)
         self._pauses[address] = _Pause(failures, now + pause)
         return True
 
@@ -66,7 +69,7 @@ def leave_out(plan: Plan, held: Collection[str]) -> Plan:
     for stage in plan.stages:  # in the order of their work: what is needed comes before what needs it
         kept = []
         for change in stage.changes:
-            if change.action is not Action.STOP and (change.address in gone or gone & set(_needs(change))):
+            if change.action is not Action.STOP and (change.address in gone or gone & set(needs(change))):
                 gone.add(change.address)
             else:
                 kept.append(change)
@@ -75,7 +78,13 @@ def leave_out(plan: Plan, held: Collection[str]) -> Plan:
     return replace(plan, stages=tuple(stages))
 
 
-def _needs(change: Change) -> Iterator[str]:
+def separable(address: str) -> bool:
+    """Whether the others can go on without this object."""
+    return address.partition("/")[0] in _KINDS
+
+
+def needs(change: Change) -> Iterator[str]:
+    """Addresses without which a change cannot be made."""
     match change.subject:
         case DesiredExecution(configuration=configuration):
             yield configuration.address

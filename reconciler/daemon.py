@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from generator.errors import GeneratorError, ReferenceUnavailableError
 from generator.repository import GitRepository
 from generator.spec.environment import Environment
-from reconciler.backoff import Backoffs, leave_out
+from reconciler.backoff import OF_THE_SERVICE, Backoffs, leave_out, separable
 from reconciler.errors import LockHeldError, LockLostError, NotHealthyError, ReconcilerError, TransientError
 from reconciler.events import Event, EventKind
 from reconciler.health import Sync
@@ -63,7 +63,7 @@ class Daemon:
         self._memory = Memory(session.root / WORK / "notified" / f"{session.environment}.json")
         self._notifier = Notifier(lambda said: journal.write("warning", "not-notified", said))
         self._tried = ""  # the commit that the objects left out have failed with
-        self._failed = ""  # address of the change that failed in this round
+        self._failed: dict[str, bool] = {}  # what failed in this round -> whether for good
         self._failures = 0  # rounds in a row that may succeed later
         self._ready = (True, "the first round is under way")
         self._complained = clock.monotonic() - _COMPLAINT_SECONDS
@@ -79,7 +79,7 @@ class Daemon:
     def round(self) -> Ended:
         """One round. Raises StopRequestedError, and nothing for what the outside world may do."""
         journal, began = self._journal, self._clock.monotonic()
-        journal.round, journal.commit, self._failed = secrets.token_hex(4), self._commit(), ""
+        journal.round, journal.commit, self._failed = secrets.token_hex(4), self._commit(), {}
         journal.write("info", "round-began", "")
         try:
             result = self._session.reconcile_once(self._settings.options, listener=self._hear)
@@ -158,8 +158,8 @@ class Daemon:
             self._clock.check()  # gigabytes are not waited for: an upload goes on where it ended
         elif event.kind is EventKind.FAILED:
             # What cannot be deleted is no reason to leave out what is to be made at the same address.
-            pruning = event.data.get("action") in {Action.PRUNE.value, Action.STOP.value}
-            self._failed = "" if pruning else event.address
+            if event.data.get("action") not in {Action.PRUNE.value, Action.STOP.value}:
+                self._failed[event.address] = not event.data.get("transient")
         elif event.kind is EventKind.DONE:
             self._backoffs.succeeded(event.address)
             if event.data.get("action") == Action.LAUNCH.value:
@@ -205,13 +205,16 @@ class Daemon:
         return Ended(ending, getattr(error, "retry_after", None))
 
     def _with_objects(self, ended: Ended) -> Ended:
-        """Where one object is at fault the others are not kept waiting for it."""
+        """Where single objects are at fault the others are not kept waiting for them."""
         now, pace = self._clock.monotonic(), self.pace()
-        if ended.ending is not Ending.OK and self._failed:
-            terminal = ended.ending is Ending.TERMINAL
-            if self._backoffs.failed(self._failed, pace, now, terminal=terminal):
-                return Ended(Ending.OK, ended.retry_after, pace.retry_interval)
-        return Ended(ended.ending, ended.retry_after, self._backoffs.due(now))
+        if ended.ending is Ending.OK or not self._failed or not all(map(separable, self._failed)):
+            return Ended(ended.ending, ended.retry_after, self._backoffs.due(now))
+        # The apply has gone on without one that may pass, and given up at the second.
+        early = sum(not terminal for terminal in self._failed.values()) >= OF_THE_SERVICE
+        for address, terminal in self._failed.items():
+            self._backoffs.failed(address, pace, now, terminal=terminal, others=early)
+        due = pace.retry_interval if early else self._backoffs.due(now)
+        return Ended(Ending.OK, ended.retry_after, due)
 
     def _reread(self) -> None:
         """The environment for the next round; a broken file has been reported by the round."""

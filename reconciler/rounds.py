@@ -21,10 +21,10 @@ from reconciler.follow import follow
 from reconciler.gitops import Publication
 from reconciler.live import Live
 from reconciler.locks import Lock, open_lock
-from reconciler.plan_model import Action, Plan, Problem, StageName, counted
+from reconciler.plan_model import Action, Category, Plan, Problem, StageName, counted
 from reconciler.planfile import PlanFile
 from reconciler.result import Options, Result
-from reconciler.runs import executions_of
+from reconciler.runs import executions_of, left_over
 from reconciler.status import Status, executions_shown, status
 from reconciler.steward import Steward
 from reconciler.view import View, look, unregistered, with_warnings
@@ -246,15 +246,24 @@ def _proposal(done: Publication, bench: Bench) -> Problem:
 
 
 def _active(view: View, outcome: Outcome) -> dict[str, str]:
-    """Execution id -> address of every wanted run under way, those just started included."""
+    """Execution id -> address of every wanted run under way, those just started included.
+
+    Where there is none, and runs of earlier contents take all places that wanted ones wait for: those.
+    """
+    desired = bind(view.bench.desired, view.live)
     found = {
         run.id: wanted.address
-        for wanted in bind(view.bench.desired, view.live).executions
+        for wanted in desired.executions
         if not wanted.configuration.observed
         for run in executions_of(find_configurations(wanted.configuration, view.live), view.live)
         if run.active
     }
-    return found | dict(outcome.launched)
+    found |= outcome.launched
+    waits = any(c.action is Action.WAIT and c.category is Category.RUN for c in view.plan.changes)
+    left = left_over(desired, view.live) if waits and not found else ()
+    if left and len(left) >= view.bench.environment.policy.max_concurrent:
+        return {run.id: f"configuration/{run.scenario}/{run.configuration_name}" for run in left}
+    return found
 
 
 def read_status(bench: Bench, live: Live, aicore: AICore) -> Status:

@@ -8,7 +8,7 @@ too). `maxLaunchesPerApply` forbids the whole plan, because starting runs is wha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -25,6 +25,8 @@ from reconciler.suspension import suspended
 
 Found = Mapping[str, tuple[Configuration, ...]]
 _HOUR = timedelta(hours=1)
+#: Ids that are named of those which take a place.
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,19 @@ _STALLED_REMEDY = (
 )
 
 
+def left_over(desired: Desired, live: Live) -> tuple[Execution, ...]:
+    """Runs under way of configurations of ours that the specs no longer ask for: they cost as much, and take
+    places of `maxConcurrent`. `desired` is bound.
+    """
+    executables = {template.executable for template in desired.templates}
+    wanted = {one.configuration.full_name for one in desired.executions}
+    active = [run for run in live.executions if run.active]
+    ids = {run.configuration for run in active}
+    configurations = (c for c in live.configurations if c.id in ids and c.executable in executables)
+    ours = {c.id for c in configurations if own_name(c) and c.name not in wanted}
+    return tuple(run for run in active if run.configuration in ours)
+
+
 @dataclass
 class _Launcher:
     """Hands out launches until a limit is reached; `asked` counts those that no wait holds back."""
@@ -175,19 +190,10 @@ class _Launcher:
             ]
             self.active_in_group[_group(wanted)] += len(under_way)
             active.update(run.id for run in under_way)
-        active.update(run.id for run in self._left_over())
-        self.free = self.policy.max_concurrent - len(active)
+        self.left_over = [run.id for run in left_over(self.desired, self.live) if run.id not in active]
+        self.free = self.policy.max_concurrent - len(active) - len(self.left_over)
         self.gate = launch_gate(self.policy.windows, self.live.observed_at)
         self.gpu_hours = self._gpu_hours_used()
-
-    def _left_over(self) -> Iterator[Execution]:
-        """Runs under way of configurations of ours that the specs no longer ask for: they cost as much."""
-        executables = {template.executable for template in self.desired.templates}
-        active = [run for run in self.live.executions if run.active]
-        ids = {run.configuration for run in active}
-        configurations = (c for c in self.live.configurations if c.id in ids and c.executable in executables)
-        ours = {c.id for c in configurations if own_name(c)}
-        return (run for run in active if run.configuration in ours)
 
     def changes(self, wanted: DesiredExecution) -> list[Change]:
         """What to do for one wanted execution: a launch or a wait for each run that is missing."""
@@ -222,7 +228,10 @@ class _Launcher:
     def _crowded(self, wanted: DesiredExecution) -> str | None:
         if wanted.max_parallel is not None and self.active_in_group[_group(wanted)] >= wanted.max_parallel:
             return "maxParallel"
-        return "maxConcurrent" if self.free <= 0 else None
+        if self.free > 0:
+            return None
+        left = ", ".join(self.left_over[:_NAMED]) + (", …" if len(self.left_over) > _NAMED else "")
+        return f"maxConcurrent; {left} of earlier contents still run" if left else "maxConcurrent"
 
     def _gpu_hours_used(self) -> float:
         """Of all runs of executables that are wanted on GPU machines, whoever launched them."""

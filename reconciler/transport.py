@@ -106,7 +106,7 @@ class Transport:
         try:
             return json.loads(content)
         except ValueError:
-            raise _not_json(f"GET {path}", self._rest.base_url) from None
+            raise _not_json(f"GET {path}", self._rest.base_url, write=False) from None
 
     def post(
         self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
@@ -267,7 +267,7 @@ def _server_error(error: AIAPIServerException, call: str, base_url: str, *, writ
     if isinstance(error, AIAPIInvalidRequestException | AIAPIPreconditionFailedException):
         return InputRejectedError(f"{said} (rejected by AI Core)", remedy="Change the spec accordingly.")
     if status == 404:
-        return _not_json(call, base_url)
+        return _not_json(call, base_url, write=write)
     if status == 409:
         return ConflictError(
             f"{said} (exists already)", remedy="Choose another name, or adopt the existing object."
@@ -279,8 +279,12 @@ def _server_error(error: AIAPIServerException, call: str, base_url: str, *, writ
     return ApiError(f"{said} ({status})")
 
 
-def _not_json(call: str, base_url: str) -> ApiError:
-    return ApiError(
-        f"{call}: the answer does not come from the AI API.",
-        remedy=f"Check the API address of the service key: {base_url}",
-    )
+def _not_json(call: str, base_url: str, *, write: bool) -> ReconcilerError:
+    """Most often the page of a proxy, whose server is away for a while; a wrong address looks the same.
+
+    A read may be repeated. A write was answered "not found" by somebody else: it was not carried out, and is
+    not sent again.
+    """
+    message = f"{call}: the answer does not come from the AI API."
+    remedy = f"Check the API address of the service key: {base_url}"
+    return ApiError(message, remedy=remedy) if write else TransientError(message, remedy=remedy)

@@ -17,10 +17,15 @@ PACE = Pace(interval=300, retry_interval=30)
 ADDRESS = "configuration/meters/a"
 
 
-def test_the_pause_is_longer_than_the_next_round_is_away_and_grows() -> None:
+@pytest.mark.parametrize(
+    ("others", "pauses"), [(False, (30, 60, 120, 240, 300, 300)), (True, (60, 120, 240, 300, 300))]
+)
+def test_the_pause_grows_and_is_longer_than_the_next_round_is_away_where_others_wait(
+    others: bool, pauses: tuple[int, ...]
+) -> None:
     backoffs = Backoffs()
-    for pause in (60, 120, 240, 300, 300):
-        assert backoffs.failed(ADDRESS, PACE, 1000, terminal=False)
+    for pause in pauses:
+        assert backoffs.failed(ADDRESS, PACE, 1000, terminal=False, others=others)
         assert backoffs.held(1000 + pause - 0.1) == {ADDRESS}
         assert backoffs.held(1000 + pause) == frozenset()
         assert backoffs.due(1000) == pause
@@ -40,7 +45,7 @@ def test_success_and_a_new_commit_end_the_pause() -> None:
         end()
         assert backoffs.due(0) is None
         assert backoffs.failed(ADDRESS, PACE, 0, terminal=False)
-        assert backoffs.due(0) == 60, "counted from the beginning"
+        assert backoffs.due(0) == 30, "counted from the beginning"
 
 
 @pytest.mark.parametrize("address", ["application/a", "repository/r", "template/t", "branch/main", ""])

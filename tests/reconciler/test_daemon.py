@@ -193,30 +193,41 @@ class Refuse:
 
 
 def test_one_object_at_fault_does_not_stop_the_others(case: Case) -> None:
-    """The first round stops at it; the next one, soon, makes the others; then it is tried again."""
+    """The round goes on without it and what needs it, and says so; it is tried again after its own pause."""
     refusing = Refuse(case, "c0", lambda: TransientError("not now"))
     ended = case.daemon.round()
-    assert ended == Ended(Ending.OK, None, 30.0)
-    assert case.made() == set()
-    case.clock.time += 30
-    ended = case.daemon.round()
+    assert ended == Ended(Ending.OK, None, 30.0), "it is due then"
     assert case.made() == {"c1", "c2"}
     assert len(case.world.server.executions) == 2
-    assert ended == Ended(Ending.OK, None, 30.0), "it is due then"
-    assert [line["address"] for line in case.lines("held-back")] == [
-        "configuration/meters/c0",
-    ]
+    assert [line["address"] for line in case.lines("failed")] == ["configuration/meters/c0"]
+    case.clock.time += 10
+    assert case.daemon.round() == Ended(Ending.OK, None, 20.0), "called in between"
+    assert [line["address"] for line in case.lines("held-back")] == ["configuration/meters/c0"]
     refusing.broken = False
-    case.clock.time += 30
+    case.clock.time += 20
     case.daemon.round()
     assert case.made() == {"c0", "c1", "c2"}
     assert len(case.world.server.executions) == 3
     assert case.daemon.round() == Ended(Ending.OK)
 
 
+def test_two_that_fail_and_may_pass_are_the_services_fault(case: Case) -> None:
+    """It is not asked on and on: the round ends, the next one comes soon, and begins with the others."""
+    refusing = Refuse(case, "c", lambda: TransientError("not now"))
+    assert case.daemon.round() == Ended(Ending.OK, None, 30.0)
+    assert len(case.lines("failed")) == 2
+    refusing.broken = False
+    case.clock.time += 30
+    case.daemon.round()
+    assert case.made() == {"c2"}
+    case.clock.time += 30
+    case.daemon.round()
+    assert case.made() == {"c0", "c1", "c2"}
+
+
 def test_what_fails_for_good_is_left_out_until_the_interval_or_a_commit(case: Case) -> None:
     refusing = Refuse(case, "c0", lambda: ConflictError("no"))
-    case.daemon.round()
+    assert case.daemon.round() == Ended(Ending.OK, None, 300.0)
     case.clock.time += 30
     assert case.daemon.round() == Ended(Ending.OK, None, 270.0)
     assert case.made() == {"c1", "c2"}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ApiError, ReconcilerError
 from tests.reconciler.builders import World, at_rest, configuration, desired
 from tests.reconciler.fake import FAULTS, KilledError
 
@@ -87,3 +89,23 @@ def test_a_lost_answer_waits_before_it_looks(tmp_path: Path) -> None:
     world.server.clock.slept.clear()
     world.apply()
     assert sum(world.server.clock.slept) >= 4
+
+
+def test_one_object_that_fails_keeps_no_other_from_being_made(tmp_path: Path) -> None:
+    """In the same apply: what needs it is left out, the rest is made, its error comes at the end."""
+    world = World(tmp_path, desired([configuration(f"c{n}", {"rate": str(n)}) for n in range(3)]))
+    send = world.server.post
+
+    def post(path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        if str(body.get("name", "")).startswith("c1--"):
+            raise ApiError("not this one (418)")
+        return send(path, body)
+
+    world.server.post = post  # type: ignore[method-assign]
+    with pytest.raises(ApiError, match="418"):
+        world.apply()
+    made = {run["configurationName"].partition("--")[0] for run in world.server.executions}
+    assert made == {"c0", "c2"}
+    world.server.post = send  # type: ignore[method-assign]
+    world.apply()
+    assert len(world.server.executions) == 3
