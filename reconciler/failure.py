@@ -74,13 +74,13 @@ _MACHINE = _rules(
     r"CUDA error: (?:uncorrectable ECC|an illegal instruction|unspecified launch failure)",
     r"\bGPU has fallen off the bus\b|\bNVRM: Xid\b",
     r"no space left on device",
-    r"signal: (?:killed|terminated)",
+    _EXIT + r"(?:137|143)\b|signal: (?:killed|terminated)",
 )
 #: The trainer, and every program that follows its convention: 2 is bad data or parameters.
 _INPUT = _rules(FailureClass.USER, _EXIT + r"2\b", repeats=True)
 _CODE = _rules(
     FailureClass.USER,
-    _EXIT + r"(?:1?\d\d?|2[0-4]\d|25[0-5])\b",
+    _EXIT + r"(?:[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])\b",
     r"CUDA out of memory|\bOutOfMemoryError\b",
     r"^Traceback \(most recent call last\)",
     r"^error: ",

@@ -20,6 +20,8 @@ from reconciler.health import Reason, RunState
 from reconciler.live import Deployment, Execution, Live
 from reconciler.plan_model import Action, Category, Change, Problem
 
+__all__ = ["Permission", "Pruned", "Pruning", "Thing", "Word", "plan_prune", "unwanted"]
+
 #: States in which AI Core deletes; UNKNOWN is one too, but what is in it may begin to run at any moment.
 _ENDED = frozenset({"COMPLETED", "STOPPED", "DEAD"})
 _STOPPABLE = frozenset({"PENDING", "RUNNING"})
