@@ -8,7 +8,7 @@ a week takes minutes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, timedelta
@@ -33,7 +33,7 @@ from localcore.server import HOST, listen
 from localcore.store.executions import ACTIVE
 from localcore.store.query import Page, Where
 from localcore.store.store import Store
-from tests.reconciler.fake import FakeClock
+from reconciler.clock import Clock
 
 _EVERYTHING = Page(100_000, 0)
 
@@ -42,7 +42,7 @@ _EVERYTHING = Page(100_000, 0)
 class Request:
     """One request that the server has answered."""
 
-    writer: str  #: the User-Agent, by which tests tell clients apart
+    writer: str  #: the AI-Client-Type, by which tests tell clients apart
     method: str
     path: str
     status: int
@@ -63,7 +63,7 @@ class PromptSync(GitSync):
 class Core:
     """A server on a data folder. Use `running()`."""
 
-    def __init__(self, data: Path, clock: FakeClock) -> None:
+    def __init__(self, data: Path, clock: Clock) -> None:
         self.clock = clock
         self.home = Home(data)
         self.home.prepare()
@@ -77,6 +77,8 @@ class Core:
         sync = PromptSync(self.store, self.home.git, 3600, lambda: None)
         services = Services(self.home, self.store, engine, servers, sync, credentials, self.url)
         self.requests: list[Request] = []
+        #: asked before the server acts on a request; one that is not admitted is never answered
+        self.admit: Callable[[str, str], bool] = lambda writer, line: True
         self.planted = 0  #: writes that somebody else has sent at the beginning
         self._app = create_app(services, RequestLog(self.home.requests))
         config = uvicorn.Config(
@@ -107,7 +109,9 @@ class Core:
                     self.requests.append(Request(writer, scope["method"], path, status))
             await send(message)
 
-        writer = dict(scope.get("headers", ())).get(b"user-agent", b"").decode("latin-1")
+        writer = dict(scope.get("headers", ())).get(b"ai-client-type", b"").decode("latin-1")
+        if scope["type"] == "http" and not self.admit(writer, f"{scope['method']} {scope['path']}"):
+            return
         await self._app(scope, receive, sending)
 
     # What it holds.
@@ -189,7 +193,7 @@ class Core:
 
 
 @contextmanager
-def running(data: Path, clock: FakeClock) -> Iterator[Core]:
+def running(data: Path, clock: Clock) -> Iterator[Core]:
     """A server that lives on `clock`."""
     with pytest.MonkeyPatch.context() as patch:
         _live_on(clock, patch)
@@ -201,7 +205,7 @@ def running(data: Path, clock: FakeClock) -> Iterator[Core]:
             core.stop()
 
 
-def _live_on(clock: FakeClock, patch: pytest.MonkeyPatch) -> None:
+def _live_on(clock: Clock, patch: pytest.MonkeyPatch) -> None:
     def now() -> str:
         return clock.now().strftime(server_clock.SECONDS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
@@ -178,6 +179,9 @@ class Site:
         self.clone = root / "project"
         self.spec = Spec()
         self.letters = "ab"  #: the first ones of the scenarios' files
+        self.pushed = False
+        self.stores: Data = {}  #: object stores besides the default one
+        self.more: Data = {}  #: added to the environment
         origin = root / "origin.git"
         self._git("init", "--quiet", "--bare", "--initial-branch=main", str(origin), cwd=root)
         self._git("init", "--quiet", "--initial-branch=main", str(self.clone), cwd=root)
@@ -200,7 +204,10 @@ class Site:
         (self.clone / "data" / "a.txt").write_text(self.spec.content)
         self._git("add", "--all", "specs")
         self._git("commit", "--quiet", "--allow-empty", "--message", "Edit")
+        if self.pushed:
+            self._git("pull", "--quiet", "--rebase", "origin", "main")  # what others have rendered
         self._git("push", "--quiet", "origin", "HEAD:main")
+        self.pushed = True
 
     def _spell(self, path: str, document: Data, chance: random.Random) -> None:
         remark = f"# {chance.random()}\n" if chance.random() < 0.5 else ""
@@ -213,7 +220,7 @@ class Site:
             "kind": "Environment",
             "metadata": {"name": "local"},
             "aiCore": {"connection": "local", "data": str(self.core.home.root)},
-            "objectStores": {"default": {"type": "directory", "path": objects}},
+            "objectStores": {"default": {"type": "directory", "path": objects}, **self.stores},
             "git": {
                 "url": str(self.root / "origin.git"),
                 "repository": "digits-git",
@@ -224,6 +231,7 @@ class Site:
                 "maxLaunchesPerApply": self.spec.launches,
                 "maxConcurrent": self.spec.concurrent,
             },
+            **self.more,
         }
 
     def session(self) -> Session:
@@ -243,6 +251,13 @@ class Site:
         """What the configurations of the specs are called; empty where that depends on a run."""
         wanted = self.session().bench().desired.configurations
         return {one.name: one.full_name for one in wanted}
+
+    def clone_for(self, writer: str) -> Path:
+        """A clone of what is pushed, in which nobody edits."""
+        place = self.root / writer
+        self._git("clone", "--quiet", str(self.root / "origin.git"), str(place), cwd=self.root)
+        shutil.copytree(self.clone / "data", place / "data")
+        return place
 
     def _git(self, *arguments: str, cwd: Path | None = None) -> None:
         subprocess.run(["git", *arguments], cwd=cwd or self.clone, check=True, capture_output=True)
