@@ -13,12 +13,16 @@ from generator.git_errors import repository_error
 
 
 class GitCommands:
-    """Runs git at the top of a clone, under the variables of `git_environment`."""
+    """Runs git at the top of a clone, under the variables of `git_environment`.
+
+    `urls` are those of the remote when this was made: what needs them later makes another one.
+    """
 
     def __init__(self, repo: Repo, remote: str, credentials: Credentials | None) -> None:
         self.repo, self.remote = repo, remote
         self._secrets = (credentials.password,) if credentials else ()
-        repo.git.update_environment(**variables(credentials, self.urls()), **identity(repo))
+        self.urls = self._urls()
+        repo.git.update_environment(**variables(credentials, self.urls), **identity(repo))
 
     def run(
         self, action: str, *command: str, env: Mapping[str, str] | None = None, feed: bytes | None = None
@@ -50,11 +54,11 @@ class GitCommands:
 
     def talk(self, action: str, verb: str, *command: str) -> str:
         """Run a command that talks to the remote, whose URLs are looked at first."""
-        for url in self.urls():
+        for url in self.urls:
             check_url(url)
         return self.run(action, verb, *command)
 
-    def urls(self) -> list[str]:
+    def _urls(self) -> list[str]:
         """URLs that fetch and push use, after the substitutions that the user configured."""
         found: list[str] = []
         for side in ((), ("--push",)):

@@ -23,7 +23,7 @@ class Remote:
 
     def url(self) -> str | None:
         """URL to which is pushed, None when there is no such remote."""
-        return next(reversed(self._git.urls()), None)
+        return next(reversed(self._git.urls), None)
 
     def head(self, branch: str) -> str | None:
         """Commit at the head of a branch of the remote, which need not be here; None without the branch."""
@@ -86,7 +86,7 @@ class Remote:
 
     def _names(self, revision: str) -> Iterator[tuple[str, str]]:
         """What to ask the remote for, and what that is called here once it is fetched."""
-        if not self._git.urls():
+        if not self._git.urls:
             return
         if _COMMIT_ID.fullmatch(revision):
             yield revision, revision

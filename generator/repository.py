@@ -272,3 +272,15 @@ def _holds(entry: Entry | None, wanted: str | None) -> bool:
     if wanted is None:
         return entry is None
     return entry is not None and entry.is_file and entry.object == wanted
+
+
+def checked_out(root: Path) -> str:
+    """Commit id of what the clone that holds `root` has checked out; "" where there is none.
+
+    Starts no process: the daemon asks several times a round.
+    """
+    try:
+        with Repo(root, search_parent_directories=True) as repo:
+            return str(repo.head.dereference_recursive(repo, repo.head.path))
+    except (InvalidGitRepositoryError, NoSuchPathError, ValueError):  # ValueError: no commit yet
+        return ""

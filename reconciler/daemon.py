@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from generator.errors import GeneratorError, ReferenceUnavailableError
-from generator.repository import GitRepository
+from generator.repository import checked_out
 from generator.spec.environment import Environment
 from reconciler.backoff import OF_THE_SERVICE, Backoffs, leave_out, separable
 from reconciler.errors import LockHeldError, LockLostError, NotHealthyError, ReconcilerError, TransientError
@@ -240,10 +240,7 @@ class Daemon:
         return Notice(self._itself, severity, reason, message, commit, environment, now)
 
     def _commit(self) -> str:
-        try:
-            return GitRepository.open(self._session.root).head()
-        except GeneratorError:
-            return ""  # no commit yet, or no repository: the round says so itself
+        return checked_out(self._session.root)  # "": the round says so itself
 
     def _complain(self, said: str) -> None:
         """Who calls with wrong signatures shall not fill the disk."""

@@ -171,6 +171,12 @@ class Core:
             execution, status, expected=ACTIVE, outputs=made, started=server_clock.now()
         )
 
+    def settle(self) -> None:
+        """What is to stop has stopped."""
+        for row in self.store.executions.active():
+            if row["status"] == "STOPPING":
+                self.store.executions.set_status(row["id"], "STOPPED", expected=("STOPPING",))
+
     def serve(self, name: str, status: str = "RUNNING") -> None:
         """Every model server of that name comes to this status; one that is to stop has stopped."""
         for row in self.store.deployments.active():

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from reconciler import connection
+from reconciler.aicore import Headers, Pipe
 from reconciler.plan_model import Plan
+from reconciler.prune import Permission
 from reconciler.session import Options, Result, Session
 from reconciler.transport import RestClient, Transport
 from tests.properties.core import Core
@@ -124,7 +126,8 @@ def _execution(name: str, wish: Wish) -> Data:
     rerun = {"rerunAfter": wish.rerun_after.isoformat()} if wish.rerun_after else {}
     after = {"dependsOn": list(wish.after)} if wish.after else {}
     made = {"configuration": name, "want": wish.want, "retries": wish.retries}
-    return made | rerun | after | _suspend(wish.suspended_until)
+    protect = {"protect": True} if wish.protect else {}
+    return made | rerun | after | protect | _suspend(wish.suspended_until)
 
 
 def _suspend(until: datetime | None) -> Data:
@@ -151,7 +154,10 @@ class Wire:
         return act()
 
     def transport(self, client: RestClient) -> _Wired:
-        return _Wired(self, Transport(client))
+        return self.through(Transport(client))
+
+    def through(self, real: Pipe) -> _Wired:
+        return _Wired(self, real)
 
 
 @dataclass
@@ -159,16 +165,19 @@ class _Wired:
     """A transport that goes by a wire."""
 
     wire: Wire
-    real: Transport
+    real: Pipe
 
-    def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
-        return self.wire.carry(f"GET {path}", lambda: self.real.get(path, params))
+    def get(self, path: str, params: Data | None = None, headers: Headers | None = None) -> Any:
+        return self.wire.carry(f"GET {path}", lambda: self.real.get(path, params, headers))
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        return self.wire.carry(f"POST {path}", lambda: self.real.post(path, body))
+    def post(self, path: str, body: Mapping[str, Any], headers: Headers | None = None) -> Any:
+        return self.wire.carry(f"POST {path}", lambda: self.real.post(path, body, headers))
 
-    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
-        return self.wire.carry(f"PATCH {path}", lambda: self.real.patch(path, body))
+    def patch(self, path: str, body: Mapping[str, Any], headers: Headers | None = None) -> Any:
+        return self.wire.carry(f"PATCH {path}", lambda: self.real.patch(path, body, headers))
+
+    def delete(self, path: str) -> Any:
+        return self.wire.carry(f"DELETE {path}", lambda: self.real.delete(path))
 
 
 class Site:
@@ -182,6 +191,7 @@ class Site:
         self.pushed = False
         self.stores: Data = {}  #: object stores besides the default one
         self.more: Data = {}  #: added to the environment
+        self.broken = False  #: what is written cannot be read
         origin = root / "origin.git"
         self._git("init", "--quiet", "--bare", "--initial-branch=main", str(origin), cwd=root)
         self._git("init", "--quiet", "--initial-branch=main", str(self.clone), cwd=root)
@@ -201,6 +211,8 @@ class Site:
         for letter, (name, document) in zip(self.letters, self.spec.documents().items(), strict=False):
             self._spell(f"{letter}-{name}.yaml", document, chance)
         self._spell("environments/local.yaml", self._environment(), chance)
+        if self.broken:
+            (self.clone / "specs" / f"{self.letters[0]}-{SCENARIO}.yaml").write_text("kind: [")
         (self.clone / "data" / "a.txt").write_text(self.spec.content)
         self._git("add", "--all", "specs")
         self._git("commit", "--quiet", "--allow-empty", "--message", "Edit")
@@ -243,9 +255,9 @@ class Site:
     def plan(self) -> Plan:
         return self.session().plan()
 
-    def reconcile(self) -> Result:
+    def reconcile(self, prune: Permission | None = None) -> Result:
         """The whole way from the branch to AI Core, without waiting for runs."""
-        return self.session().reconcile_once(LAUNCH_ONLY)
+        return self.session().reconcile_once(replace(LAUNCH_ONLY, prune=prune))
 
     def names(self) -> dict[str, str]:
         """What the configurations of the specs are called; empty where that depends on a run."""

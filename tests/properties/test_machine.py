@@ -33,6 +33,7 @@ from generator.errors import GeneratorError
 from reconciler.bindings import bind
 from reconciler.errors import PolicyError, ReconcilerError
 from reconciler.plan_model import Action, Change, Plan
+from reconciler.prune import Permission
 from tests.properties.core import Core, running
 from tests.properties.site import METRIC, READER, SCENARIO, SERVER, Site
 from tests.reconciler.fake import FAULTS, FakeClock, KilledError
@@ -67,6 +68,7 @@ class Specs(RuleBasedStateMachine):
         self.serves: dict[str, str] = {}  #: deployment -> run whose model it serves
         self.seen: dict[tuple[object, ...], str] = {}  #: content of a configuration -> its name
         self.bound: dict[tuple[object, ...], str] = {}  #: what a reader is and reads -> its name
+        self.protected: dict[str, bool] = {}  #: as the specs said when they last had the name
         self.readers: set[str] = set()  #: configurations of it
         self.pushed, self.order = False, 0
 
@@ -155,6 +157,11 @@ class Specs(RuleBasedStateMachine):
     def limit_launches(self, launches: int) -> None:
         self.spec.launches, self.pushed = launches, False
 
+    @rule(name=names, protect=st.booleans())
+    def protect(self, name: str, protect: bool) -> None:
+        """It holds after the block is gone, too."""
+        self._wish(name, protect=protect)
+
     @rule(order=st.integers(1, 10**6))
     def write_it_another_way(self, order: int) -> None:
         """Other order of keys, spelling and remarks, and a new commit: the very same plan."""
@@ -205,13 +212,21 @@ class Specs(RuleBasedStateMachine):
     def apply(self) -> None:
         self._apply()
 
-    @rule(name=st.sampled_from(sorted(FAULTS)), index=st.integers(0, 60))
-    def apply_with_a_fault(self, name: str, index: int) -> None:
+    @rule(limit=st.sampled_from([None, 1, 5]), stop_running=st.booleans())
+    def prune(self, limit: int | None, stop_running: bool) -> None:
+        self._apply(Permission(limit, stop_running))
+
+    @rule(
+        name=st.sampled_from(sorted(FAULTS)),
+        index=st.integers(0, 60),
+        prune=st.sampled_from([None, Permission(5, stop_running=True)]),
+    )
+    def apply_with_a_fault(self, name: str, index: int, prune: Permission | None) -> None:
         """One request goes wrong, whether the server has acted or not, or the process is killed there."""
         wire = self.site.wire
         wire.fault, wire.fault_at = FAULTS[name], len(wire.sent) + index
         with contextlib.suppress(KilledError, ReconcilerError, GeneratorError):
-            self._apply()
+            self._apply(prune)
         wire.fault = None
 
     @rule()
@@ -221,6 +236,7 @@ class Specs(RuleBasedStateMachine):
         for number in range(40):
             self._apply()
             self.core.serve(SERVER)
+            self.core.settle()
             self.core.clock.sleep(5)
             active = self._active()
             if not active:
@@ -306,14 +322,42 @@ class Specs(RuleBasedStateMachine):
                 key = (wish.rate, read.rate, read.rerun_after, self.spec.content, self.spec.image)
                 assert self.bound.setdefault(key, made["name"]) == made["name"], "it reads another model now"
 
+    def _check_pruned(self, before: dict[str, dict[str, Any]], allowed: Permission | None) -> None:
+        """What is gone was ours, was not wanted and not protected, did not run, and is not everything."""
+        left = {run["id"]: run for run in self._owned()}
+        gone = [item for id_, item in before.items() if id_ not in left]
+        stopped = [item for id_, item in before.items() if id_ in left and _told_to_stop(item, left[id_])]
+        names = set(self.site.names().values())
+        for item in (*gone, *stopped):
+            assert allowed is not None, f"{item['configurationName']} was taken away"
+            name = short(item["configurationName"])
+            assert item["configurationName"] not in names or name == SERVER, f"{name} is wanted"
+            assert not self.protected.get(name), f"{name} is protected"
+        for item in gone:
+            assert item["status"] in {"COMPLETED", "DEAD", "STOPPED"}, item
+            assert item["id"] not in self.serves.values() or not self._living(), "its model serves"
+        assert not stopped or (allowed and allowed.stop_running)
+        if gone:
+            assert left, "everything is gone"
+            assert allowed is not None
+            assert allowed.limit is None or len(gone) <= allowed.limit
+        if any(short(item["configurationName"]) == "a" for item in gone):
+            self.bound.clear()  # what a reader read may have to be made again
+
+    def _owned(self) -> list[dict[str, Any]]:
+        return [*self._runs(), *self._servers()]
+
     # Model servers.
 
     def _servers(self) -> list[dict[str, Any]]:
         return [d for d in self.core.deployments if short(d["configurationName"]) == SERVER]
 
+    def _living(self) -> list[dict[str, Any]]:
+        return [d for d in self._servers() if d["status"] not in {"STOPPED", "STOPPING", "DEAD"}]
+
     def _check_servers(self) -> None:
         """One at most; a worse model, or one that is not good enough, has replaced nothing."""
-        living = [d for d in self._servers() if d["status"] not in {"STOPPED", "DEAD"}]
+        living = self._living()
         assert len(living) <= 1, living
         for server in living:
             run = self._run_served(server)
@@ -350,16 +394,17 @@ class Specs(RuleBasedStateMachine):
 
     # How it is done.
 
-    def _apply(self) -> None:
+    def _apply(self, prune: Permission | None = None) -> None:
         self._push()
         self.ledger.open()
-        writes = len(self.core.writes)
+        writes, before = len(self.core.writes), {run["id"]: run for run in self._owned()}
         try:
-            self.site.reconcile()
+            self.site.reconcile(prune)
         except PolicyError:
             assert len(self.core.writes) == writes, "refused, and nothing was written"
         finally:
             self.ledger.close(self.spec.all_wishes(), self.site.names(), self.spec.concurrent)
+            self._check_pruned(before, prune)
             self._check_servers()
             self._check_reader()
 
@@ -367,6 +412,7 @@ class Specs(RuleBasedStateMachine):
         if not self.pushed:
             self.site.write(self.order)
             self.pushed = True
+            self.protected |= {name: wish.protect for name, wish in self.spec.all_wishes().items()}
 
     def _wish(self, name: str, **fields: Any) -> None:
         self.spec.wishes[name] = replace(self.spec.wishes.get(name, Wish()), **fields)
@@ -390,6 +436,10 @@ class Specs(RuleBasedStateMachine):
 
 def _without_templates(plan: Plan) -> list[Change]:
     return [change for change in plan.changes if change.action not in {Action.PUBLISH, Action.SYNC}]
+
+
+def _told_to_stop(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    return after["targetStatus"] != before["targetStatus"] and after["targetStatus"] in {"STOPPED", "DELETED"}
 
 
 def _plant(core: Core) -> list[dict[str, Any]]:

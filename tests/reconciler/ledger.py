@@ -25,6 +25,7 @@ class Wish:
     rerun_after: datetime | None = None
     suspended_until: datetime | None = None
     after: tuple[str, ...] = ()  #: dependsOn
+    protect: bool = False
     reads: str = ""  #: `from`: the execution whose model it reads
 
 

@@ -138,7 +138,7 @@ def test_a_group_that_is_never_ready(tmp_path: Path) -> None:
             _create(server, tmp_path)
 
 
-def _everything() -> Environment:
+def everything() -> Environment:
     group = {"ext.ai.sap.com/team": "vision"}
     git = {"url": "url", "repository": "gitops", "application": "meter-app"}
     return _environment(
@@ -173,7 +173,7 @@ def test_every_write_of_creation_and_rotation_broken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """At each request in turn: run again, and everything is there once, with the latest values."""
-    environment = _everything()
+    environment = everything()
     requests, index = 1, 0
     while index < requests:
         monkeypatch.setenv("D_PASS", "first")
