@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import os
 import tempfile
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -35,8 +37,8 @@ from reconciler.errors import PolicyError, ReconcilerError
 from reconciler.plan_model import Action, Change, Plan
 from reconciler.prune import Permission
 from tests.properties.core import Core, running
-from tests.properties.site import METRIC, READER, SCENARIO, SERVER, Site
-from tests.reconciler.fake import FAULTS, FakeClock, KilledError
+from tests.properties.site import GAUGE, METRIC, READER, SCENARIO, SERVER, Site, Spec
+from tests.reconciler.fake import FAULTS, FakeClock, Fault, KilledError
 from tests.reconciler.ledger import ACTIVE, FOREIGN, Ledger, Wish, short, since
 
 EXAMPLES = int(os.environ.get("CORESPEC_SEQUENCES", "12"))
@@ -512,3 +514,46 @@ def test_a_rerun_that_is_asked_for_within_a_second_is_started_once(site: Site) -
         site.reconcile()
         site.core.end(site.core.executions[-1]["id"])
     assert len(site.core.executions) == 2
+
+
+@pytest.mark.parametrize("name", ["killed before", "killed after"])
+def test_killed_at_every_request_in_turn(site: Site, name: str) -> None:
+    """The first life ends at its first request, the next at its second: the end is that of a whole one."""
+    site.spec = _rich()
+    site.write()
+    lives = [_killed_in_turn(site, FAULTS[name])]
+    for run in site.core.executions:
+        site.core.end(run["id"])
+        site.core.track(run["id"], METRIC, 0.9)
+    lives.append(_killed_in_turn(site, FAULTS[name]))
+    assert min(lives) > 10
+    assert Counter(short(run["configurationName"]) for run in site.core.executions) == dict.fromkeys(
+        ["a", "b", READER, GAUGE, "sweep.rate-0.1", "sweep.rate-0.2"], 1
+    )
+    assert [(short(d["configurationName"]), d["status"]) for d in site.core.deployments] == [
+        (SERVER, "UNKNOWN")
+    ]
+    Ledger(site.core).single()  # type: ignore[arg-type]  # the same lists of objects
+    assert {a["name"] for a in site.core.artifacts if a["kind"] == "dataset"} == {"pictures"}
+    assert len(site.core.configurations) == 7
+
+
+def _rich() -> Spec:
+    """Two scenarios, a sweep, an execution that reads and one that waits, a model server."""
+    wishes = {"a": Wish(), "b": Wish(rate="0.2"), READER: Wish(reads="a", after=("b",))}
+    return Spec(wishes, rates=("0.1", "0.2"), gauges=True, at_least=0.3, concurrent=9)
+
+
+def _killed_in_turn(site: Site, fault: Fault) -> int:
+    """How many lives it took until one came through."""
+    wire = site.wire
+    for life in itertools.count():
+        wire.fault, wire.fault_at = fault, len(wire.sent) + life
+        try:
+            site.reconcile()
+        except KilledError:
+            continue
+        finally:
+            wire.fault = None
+        return life
+    raise AssertionError

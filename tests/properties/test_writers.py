@@ -101,7 +101,7 @@ def start(site: Site, core: Core) -> Iterator[Callable[..., Writer]]:
 
 
 def _edit(site: Site, number: int) -> None:
-    """One of eight contents, an execution that comes and goes, and titles that mean nothing."""
+    """One of eight contents, and an execution that comes and goes; written in another way each time."""
     site.spec.wishes = {"a": Wish(rate=str(1 + number % 8))}
     if number % 3:
         site.spec.wishes["b"] = Wish(rate=str(1 + number % 2), after=("a",))
@@ -127,8 +127,8 @@ def test_three_writers_and_one_lock(
     for number in range(rounds):
         if number % 5 == 0:
             _edit(site, number // 5)
-        for writer in writers:
-            writer.call()
+        for place in range(3):
+            writers[(number + place) % 3].call()
         assert {writer.ended() for writer in writers} <= {"ok", "locked"}, [w.endings[-1] for w in writers]
         if number % 2:
             _finish(core)
@@ -139,10 +139,7 @@ def test_three_writers_and_one_lock(
     launched = Counter(run["configurationName"] for run in core.executions)
     assert max(launched.values()) == 1, "no content has run twice"
     assert len(launched) >= min(8, rounds // 5)
-    assert {request.writer for request in core.requests if request.line == "POST /lm/executions"} <= {
-        *DAEMONS,
-        CRON,
-    }
+    assert len({request.writer for request in core.requests if request.method == "POST"}) > 1
 
 
 class Death:
