@@ -79,6 +79,8 @@ class Core:
         self.requests: list[Request] = []
         #: asked before the server acts on a request; one that is not admitted is never answered
         self.admit: Callable[[str, str], bool] = lambda writer, line: True
+        #: told when the server has acted, before its client hears of it
+        self.answering: Callable[[str, str], object] = lambda writer, line: None
         self.planted = 0  #: writes that somebody else has sent at the beginning
         self._app = create_app(services, RequestLog(self.home.requests))
         config = uvicorn.Config(
@@ -107,6 +109,7 @@ class Core:
                 if not scope["path"].startswith("/oauth"):
                     path = scope["path"].removeprefix("/v2")
                     self.requests.append(Request(writer, scope["method"], path, status))
+                    self.answering(writer, f"{scope['method']} {scope['path']}")
             await send(message)
 
         writer = dict(scope.get("headers", ())).get(b"ai-client-type", b"").decode("latin-1")

@@ -143,19 +143,22 @@ def test_three_writers_and_one_lock(
 
 
 class Death:
-    """kill -9 of a writer when it sends its first write of that kind; the server acts on it, or does not."""
+    """kill -9 of a writer that has sent its first write of that kind; the server has acted, or never does."""
 
     def __init__(self, core: Core, victim: Writer, line: str, *, acted: bool) -> None:
-        self._core, self._victim, self._line, self._acted = core, victim, line, acted
+        self._core, self._victim, self._line = core, victim, line
         self.place = -1  #: in the server's record
-        core.admit = self._admit
+        if acted:
+            core.answering = self._comes
+        else:
+            core.admit = self._comes
 
-    def _admit(self, writer: str, line: str) -> bool:
+    def _comes(self, writer: str, line: str) -> bool:
         if self.place >= 0 or (writer, line) != (self._victim.name, self._line):
             return True
+        self.place = len(self._core.requests)
         os.kill(self._victim.pid, signal.SIGKILL)
-        self.place = len(self._core.requests) + self._acted
-        return self._acted
+        return False
 
 
 @pytest.mark.parametrize("acted", [False, True])
