@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from generator.errors import GeneratorError
 from reconciler.clock import Clock
+from reconciler.errors import LockHeldError, ReconcilerError
 
 if TYPE_CHECKING:
     from reconciler.status import StatusRow
@@ -51,7 +54,11 @@ class StateLog(Protocol):
     revision: str
 
     def note(self, rows: Iterable[StatusRow], now: datetime) -> None:
-        """How the objects stand."""
+        """How the objects stand, after a round that ended well."""
+        ...
+
+    def failed(self, error: Exception, now: datetime) -> None:
+        """A whole round failed."""
         ...
 
 
@@ -71,6 +78,16 @@ class Emitter:
         """Say which commit's specs the events from now on are about."""
         if self._log is not None:
             self._log.revision = revision
+
+    @contextmanager
+    def failures(self) -> Iterator[None]:
+        """Write down what ends a round in here. A lock that another writer holds is no failure."""
+        try:
+            yield
+        except (ReconcilerError, GeneratorError) as error:
+            if self._log is not None and not isinstance(error, LockHeldError):
+                self._log.failed(error, self._clock.now())
+            raise
 
     def states(self, rows: Sequence[StatusRow]) -> None:
         """Tell how the objects stand."""

@@ -177,6 +177,9 @@ class EventLog:
         if self._known is None:
             self._known = Histories(read_records(self._path))
         news = []
+        whole = self._known.of(self._environment, f"environment/{self._environment}")
+        if whole and whole[-1].severity == "error":
+            news.append(self._whole("info", "Recovered", "ended well again", now))
         for row in rows:
             before = self._known.of(self._environment, row.address)
             bad = row.health in _BAD
@@ -187,6 +190,15 @@ class EventLog:
             state = (row.address, severity, row.reason.value, said, self.revision, now, self._environment)
             news.append(Record(*state, kind=_STATE))
         self._append(news[:_MOST_STATES])
+
+    def failed(self, error: Exception, now: datetime) -> None:
+        """Write down that a whole round failed."""
+        self._append([self._whole("error", type(error).__name__, str(error), now)])
+
+    def _whole(self, severity: Severity, reason: str, message: str, now: datetime) -> Record:
+        """About everything at once, as messages name it."""
+        address = f"environment/{self._environment}"
+        return Record(address, severity, reason, message, self.revision, now, self._environment, kind=_STATE)
 
     def _of(self, event: Event) -> Record:
         reason = _REASONS.get(event.kind, event.kind.value.capitalize())

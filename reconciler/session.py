@@ -90,7 +90,9 @@ class Session:
         from reconciler.rounds import run_apply
 
         chosen = options or Options()
-        return run_apply(self, chosen, self._emitter(listener), confirm=confirm, approved=approved)
+        emit = self._emitter(listener)
+        with emit.failures():
+            return run_apply(self, chosen, emit, confirm=confirm, approved=approved)
 
     def reconcile_once(self, options: Options | None = None, *, listener: Listener | None = None) -> Result:
         """Follow the branch, publish a stale rendered/ where the environment allows it, and apply.
@@ -102,7 +104,9 @@ class Session:
         from reconciler.rounds import run_reconcile
 
         self._follower = self._follower or Follower(self.root, self.environment)
-        return run_reconcile(self, options or Options(), self._emitter(listener), self._follower)
+        emit = self._emitter(listener)
+        with emit.failures():
+            return run_reconcile(self, options or Options(), emit, self._follower)
 
     def _emitter(self, listener: Listener | None) -> Emitter:
         from reconciler.events import Emitter

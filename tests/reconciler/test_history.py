@@ -6,9 +6,11 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.errors import ApiError, LockHeldError, ReconcilerError
 from reconciler.events import Emitter, EventKind
 from reconciler.health import Health, Reason, Sync
 from reconciler.history import KEPT, LOG_BYTES, EventLog, Histories, Record, read_records
@@ -94,6 +96,23 @@ def test_states_are_written_when_they_change(tmp_path: Path) -> None:
     assert said == [("error", "SyncFailed"), ("info", "Ready"), ("error", "SyncFailed")]
     (again, first) = sorted(Histories(read_records(path)).every(), key=lambda one: one.count, reverse=True)
     assert (again.reason, again.count, first.reason) == ("SyncFailed", 2, "Ready")
+
+
+def test_a_round_that_fails_and_the_one_that_ends_well_again(tmp_path: Path) -> None:
+    """About the environment as a whole, once for each with a count; a lock of somebody else is no failure."""
+    path = tmp_path / "events.jsonl"
+    log = EventLog(path, "local")
+    emit = Emitter(FakeClock(), log, log=log)
+    for error in (ApiError("no such thing"), ApiError("no such thing"), LockHeldError("held")):
+        with pytest.raises(ReconcilerError), emit.failures():
+            raise error
+    emit.states([])
+    emit.states([])
+    found = Histories(read_records(path)).of("local", "environment/local")
+    assert [(one.reason, one.count, one.severity) for one in found] == [
+        ("ApiError", 2, "error"),
+        ("Recovered", 1, "info"),
+    ]
 
 
 def test_the_file_is_bounded_and_keeps_what_is_rare(tmp_path: Path) -> None:
