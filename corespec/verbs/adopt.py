@@ -49,7 +49,7 @@ def run(
     if adoption.changed and write:
         adopter.write(adoption)
         target = str(directory / adoption.path)
-    elif out is not None:
+    elif out is not None and adoption.after:
         write_atomically(out, adoption.after.encode("utf-8"))
         target = str(out)
     if form is Format.JSON:

@@ -194,10 +194,23 @@ def test_only_to_look_at(notebook: Notebook) -> None:
     shown = world.run("status", "-o", "json").out
     assert first in shown
     assert "only observed" in shown
-    spec.write_text(spec.read_text().replace("observe: true", "observe: false"))
+    observed = spec.read_text()
+    spec.write_text(observed.replace("observe: true", "observe: false"))
     refused = world.run("plan")
     assert refused.code == 2
     assert "unknown-executable" in refused.err
+
+    # The template comes later: adopt says then for which content each entry stands, and managing is free.
+    executable = "{workflow: tiny-train, image: 'docker.io/acme/tiny:0.0.1', resourcePlan: starter}"
+    spec.write_text(f"{observed}executables: {{{world.name}-exec: {executable}}}\n")
+    completed = world.run("adopt", "-s", world.name, "--write", "-o", "json")
+    assert completed.code == 0, completed.err
+    names = ("my-digits-rough", "nobody-ran-this")
+    assert completed.document["completed"] == [f"configuration/{world.name}/{name}" for name in names]
+    assert spec.read_text().count("content:") == len(names)
+    spec.write_text(spec.read_text().replace("observe: true", "observe: false"))
+    stages = {change["stage"] for change in world.run("plan", "-o", "json").document["changes"]}
+    assert stages <= {"publish", "sync"}
 
 
 def test_a_plan_that_would_launch_writes_nothing(notebook: Notebook) -> None:
