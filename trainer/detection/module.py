@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
@@ -17,7 +18,9 @@ from trainer.detection.pictures import Batch
 from trainer.detection.preparation import Preparation
 from trainer.detection.suppression import detect
 from trainer.training import processes
-from trainer.training.module import Recipe, TrainedModule
+from trainer.training.module import WEIGHT_DECAY, Recipe, TrainedModule
+from trainer.training.muon import Muon
+from trainer.training.replicas import trained
 
 
 class DetectionModule(TrainedModule[CompactDetector]):
@@ -46,6 +49,13 @@ class DetectionModule(TrainedModule[CompactDetector]):
         self.figures = None
         self.evaluation = Evaluation(classes)
         self.preparation = preparation
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Muon for the inner convolutions, AdamW for the rest."""
+        inner = self.network.inner_convolutions()
+        chosen = {id(weights) for weights in inner}
+        others = [weights for weights in trained(self.network) if id(weights) not in chosen]
+        return Muon(inner, others, self.learning_rate, WEIGHT_DECAY)
 
     def losses(self, network: CompactDetector, batch: Batch, part: int) -> Losses:
         """Change the pictures and compute their losses."""

@@ -117,6 +117,15 @@ class CompactDetector(nn.Module):
         with torch.no_grad():
             self.locate.bias.copy_(torch.arange(config.bins).mul(-0.5).repeat(4))
 
+    def inner_convolutions(self) -> list[Tensor]:
+        """Weights from features to features: none that sees colours or speaks of classes and sides."""
+        outer = (self.classify, self.locate, self.backbone.stem[0])
+        return [
+            module.weight
+            for module in self.modules()
+            if isinstance(module, nn.Conv2d) and all(module is not other for other in outer)
+        ]
+
     def forward(self, pictures: Tensor) -> Predictions:
         maps = self.pyramid(self.backbone((pictures - self.mean) * self.scale))
         logits, distributions = [], []

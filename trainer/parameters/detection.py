@@ -81,7 +81,11 @@ TABLE: ParameterTable[DetectionParameters] = ParameterTable(
         ),
         common.MAXIMUM_TRAINING_STEPS,
         common.EVALUATION_FREQUENCY,
-        common.BASE_LEARNING_RATE,
+        with_default(
+            common.BASE_LEARNING_RATE,
+            "0.002",
+            "Peak learning rate of AdamW; that of Muon, for the convolutions, is ten times as high.",
+        ),
         common.SEED,
         common.AICORE_TRACKING,
         common.IMAGE_TYPES,
