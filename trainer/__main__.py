@@ -75,6 +75,12 @@ def _parser() -> argparse.ArgumentParser:
     draw.add_argument("--seed", type=int, default=1337, help="same seed, same bytes (default: 1337)")
     draw.set_defaults(verb=_draw_counters)
 
+    show = verbs.add_parser("show-augmentations", help="a sheet of training pictures as they are changed")
+    show.add_argument("--datain", type=Path, required=True, help="the dataset of a detector")
+    show.add_argument("sheet", type=Path, help="the PNG to write")
+    _add_set(show)
+    show.set_defaults(verb=_show_augmentations)
+
     report = verbs.add_parser("report", help="write the report of a trained model (again)")
     report.add_argument("folder", type=Path, help="the model folder a training wrote")
     report.set_defaults(verb=_report)
@@ -156,6 +162,18 @@ def _parameters(options: argparse.Namespace) -> int:
     else:
         print(describe(table, values))
     table.parse(values)
+    return 0
+
+
+def _show_augmentations(options: argparse.Namespace) -> int:
+    from trainer.training.process import prepare_torch
+
+    workflow = WORKFLOWS["object-detection-train"]
+    parameters = workflow.table.parse(_values(workflow, options))
+    prepare_torch()
+    from trainer.detection.show import show_augmentations
+
+    print(f"{options.sheet}: {', '.join(show_augmentations(options.datain, parameters, options.sheet))}")
     return 0
 
 

@@ -71,7 +71,7 @@ class DetectionTraining(TrainingRun[DetectionParameters]):
             class_agnostic=switched(parameters.class_agnostic_nms, characters),
             preparation=Preparation(
                 parameters.seed,
-                AugmentationConfig() if parameters.additional_augmentations else None,
+                AugmentationConfig.of(names) if (names := parameters.additional_augmentations) else None,
                 switched(parameters.horizontal_flip, not characters),
             ),
         )

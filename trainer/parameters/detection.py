@@ -11,10 +11,27 @@ from typing import Literal
 
 from trainer.parameters import common
 from trainer.parameters.common import with_default
-from trainer.parameters.scheme import Parameter, Split, Switch
+from trainer.parameters.scheme import Parameter, Split, Switch, boolean
 from trainer.parameters.table import ParameterTable, Parsed
 
 MODEL_ALIASES = {"COCO-Detection/faster_rcnn_R_50_FPN_3x.yaml": "compact"}
+
+
+AUGMENTATIONS = ("colour", "blur", "glare", "noise", "rotation", "scale", "mosaic")
+"""What can be done to pictures in training; ``True`` stands for all but the last."""
+
+
+def augmentations(text: str) -> tuple[str, ...]:
+    """The names in ``text``, separated by commas; all but ``mosaic`` for true, none for false."""
+    try:
+        return AUGMENTATIONS[:-1] if boolean(text) else ()
+    except ValueError:
+        chosen = tuple(name.strip() for name in text.split(","))
+    if unknown := sorted(set(chosen) - set(AUGMENTATIONS)):
+        raise ValueError(
+            f"expected True, False or some of {', '.join(AUGMENTATIONS)}; not {', '.join(map(repr, unknown))}"
+        )
+    return tuple(name for name in AUGMENTATIONS if name in chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +47,7 @@ class DetectionParameters(Parsed):
     batch_size: int
     learning_rate_decay: bool
     early_stopping: bool
-    additional_augmentations: bool
+    additional_augmentations: tuple[str, ...]
     maximum_training_steps: int
     evaluation_frequency: float
     base_learning_rate: float
@@ -75,9 +92,11 @@ TABLE: ParameterTable[DetectionParameters] = ParameterTable(
         with_default(common.EARLY_STOPPING, "True", "Stop when mAP/allClasses on validation stands still."),
         Parameter(
             "additional_augmentations",
-            "boolean",
+            "string",
             "True",
-            "Photometric changes, small rotations, scale and shear.",
+            "Changes of the pictures in training: some of colour, blur, glare, noise, rotation, scale and "
+            "mosaic, separated by commas; True: all but mosaic.",
+            read=augmentations,
         ),
         common.MAXIMUM_TRAINING_STEPS,
         common.EVALUATION_FREQUENCY,

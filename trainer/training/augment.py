@@ -7,7 +7,8 @@ draw comes from the generator that is passed in, so that a step can be repeated 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ from trainer.inference.letterbox import PADDING
 
 @dataclass(frozen=True, slots=True)
 class AugmentationConfig:
-    """Ranges of the draws, and for ``blur``, ``glare`` and ``noise`` the share of pictures that get them.
+    """Ranges of the draws; for ``blur``, ``glare``, ``noise`` and ``mosaic`` the share of changed pictures.
 
     Angles are degrees; ``scale`` and ``stretch`` exponents of e; ``shift`` is a share of the input;
     ``brightness`` is grey levels; the rest are factors around 1.
@@ -36,6 +37,47 @@ class AugmentationConfig:
     blur: float = 0.2
     glare: float = 0.2
     noise: float = 0.2
+    mosaic: float = 0.0
+
+    @classmethod
+    def of(cls, names: Collection[str]) -> AugmentationConfig:
+        """The usual strength of what is named, nothing of the rest; ``names`` are those of ``PARTS``."""
+        usual = cls(mosaic=MOSAIC)
+        return cls(
+            **{
+                field: getattr(usual, field) if name in names else 0.0
+                for name, fields in PARTS.items()
+                for field in fields
+            }
+        )
+
+    def towards_the_end(self, progress: float) -> AugmentationConfig:
+        """The same, but turning and mosaics fade out: ``progress`` is the share of the training that is over.
+
+        A box around something turned is a compromise; the last steps see boxes that are exact.
+        """
+        left = min(1.0, max(0.0, (FADED - progress) / (FADED - FADING)))
+        if left == 1.0:
+            return self
+        return replace(self, degrees=self.degrees * left, shear=self.shear * left, mosaic=self.mosaic * left)
+
+
+MOSAIC = 0.25
+"""Share of the pictures that become mosaics where these are wanted."""
+
+FADING, FADED = 0.7, 0.85
+"""Shares of a training after which turning and mosaics begin to fade, and are gone."""
+
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "colour": ("brightness", "contrast", "saturation", "cast"),
+    "blur": ("blur",),
+    "glare": ("glare",),
+    "noise": ("noise",),
+    "rotation": ("degrees", "shear"),
+    "scale": ("scale", "stretch", "shift"),
+    "mosaic": ("mosaic",),
+}
+"""Which ranges belong to which name of the parameter ``additional_augmentations``."""
 
 
 def change(pictures: Tensor, config: AugmentationConfig, random: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
+import pytest
 import torch
 
 from trainer.detection.assignment import Truth
-from trainer.detection.augment import augment, flip
-from trainer.training.augment import AugmentationConfig
+from trainer.detection.augment import augment, flip, mosaic
+from trainer.parameters.detection import AUGMENTATIONS, augmentations
+from trainer.training.augment import PARTS, AugmentationConfig
 
 STILL = AugmentationConfig(
     degrees=0, shear=0, scale=0, stretch=0, shift=0, brightness=0, contrast=0, saturation=0, cast=0,
-    blur=0, glare=0, noise=0,
+    blur=0, glare=0, noise=0, mosaic=0,
 )  # fmt: skip
 
 
@@ -95,3 +97,64 @@ def test_mirroring_turns_pixels_and_boxes_of_some_pictures() -> None:
     for row in torch.nonzero(mirrored)[:, 0]:
         assert torch.equal(changed[row], pictures[row].flip(2))
         assert moved.boxes[row, 0].tolist() == [36, 20, 66, 44]
+
+
+def marked(count: int) -> tuple[torch.Tensor, Truth]:
+    """Pictures of one grey each with a white rectangle whose label is the picture's place."""
+    pictures, truth = batch(count)
+    pictures += torch.arange(count)[:, None, None, None] + 1.0
+    return pictures.clamp(max=255), truth._replace(labels=torch.arange(count)[:, None].expand(count, 2))
+
+
+def test_a_mosaic_holds_four_pictures_at_half_their_size_with_their_objects() -> None:
+    pictures, truth = marked(8)
+    made, moved = mosaic(pictures, truth, 1.0, torch.Generator().manual_seed(3))
+    assert made.shape == pictures.shape
+    assert (moved.valid.sum(1) == 4).all()
+    for row in range(8):
+        for x1, y1, x2, y2, label in torch.cat((moved.boxes[row], moved.labels[row][:, None]), 1)[
+            moved.valid[row]
+        ].tolist():
+            assert (x2 - x1, y2 - y1) == (15, 12)
+            assert made[row, 0, int(y1) : int(y2), int(x1) : int(x2)].min() == 255
+            assert made[row, 0, int(y1) - 1, int(x1) - 1] == label + 1, (
+                "the grey of the picture it comes from"
+            )
+
+
+def test_only_some_pictures_become_mosaics_and_the_others_stay() -> None:
+    pictures, truth = marked(32)
+    made, moved = mosaic(pictures, truth, 0.3, torch.Generator().manual_seed(3))
+    same = moved.valid.sum(1) == 1
+    assert 0 < same.sum() < 32
+    assert torch.equal(made[same], pictures[same])
+    assert torch.equal(moved.boxes[same, 0], truth.boxes[same, 0])
+    nothing = mosaic(pictures, truth, 0.0, torch.Generator())
+    assert torch.equal(nothing[0], pictures)
+
+
+def test_true_is_everything_but_mosaic_and_false_is_nothing() -> None:
+    assert AugmentationConfig.of(augmentations("True")) == AugmentationConfig()
+    assert augmentations("false") == ()
+    assert augmentations("mosaic, colour") == ("colour", "mosaic")
+    with pytest.raises(ValueError, match="'flip'"):
+        augmentations("colour, flip")
+
+
+def test_every_name_changes_its_own_ranges_and_nothing_else() -> None:
+    assert tuple(PARTS) == AUGMENTATIONS
+    fields = [field for part in PARTS.values() for field in part]
+    assert sorted(fields) == sorted(asdict(AugmentationConfig())), "each range has one name"
+    for name in AUGMENTATIONS:
+        config = asdict(AugmentationConfig.of([name]))
+        assert {field for field, value in config.items() if value} == set(PARTS[name])
+
+
+def test_turning_and_mosaics_fade_out_before_the_end() -> None:
+    config = AugmentationConfig.of(AUGMENTATIONS)
+    assert config.towards_the_end(0.5) is config
+    halfway = config.towards_the_end(0.775)
+    assert halfway.degrees == pytest.approx(config.degrees / 2)
+    last = config.towards_the_end(0.9)
+    assert (last.degrees, last.shear, last.mosaic) == (0, 0, 0)
+    assert replace(last, degrees=3.0, shear=2.0, mosaic=0.25) == config
