@@ -19,10 +19,12 @@ _SPEC_WITHOUT_EFFECT = frozenset({"arguments", "imagePullSecrets", "activeDeadli
 _STEP_WITHOUT_EFFECT = frozenset({"activeDeadlineSeconds", "retryStrategy"})
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 def canonical_json(value: object) -> bytes:
     """The one spelling of a JSON value."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-8")
+    return _CANONICAL.encode(value).encode("utf-8")
 
 
 def digest(kind: str, value: object) -> str:

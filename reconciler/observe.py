@@ -32,14 +32,17 @@ def observe(
     git: GitReader,
     clock: Clock,
     verdicts: Verdicts | None = None,
+    fetch: Callable[[], None] | None = None,
 ) -> Live:
-    """Read everything that `plan` compares with. Raises what the port and the stores raise.
+    """Read everything that `plan` compares with. Raises what the port, the stores and `fetch` raise.
 
-    `verdicts`: what earlier looks have found in the logs of failed runs.
+    `verdicts`: what earlier looks have found in the logs of failed runs. `fetch` runs beside the requests,
+    and has ended before the repository is read.
     """
     now = clock.now()
     want = desired.onboarding
     with ThreadPoolExecutor(_WORKERS) as pool:
+        fetched = pool.submit(fetch) if fetch else None
         groups = pool.submit(_resource_groups, aicore, want.resource_group)
         repositories = pool.submit(aicore.repositories)
         applications = pool.submit(_applications, aicore, desired)
@@ -54,6 +57,8 @@ def observe(
         executions = [pool.submit(aicore.executions, scenario) for scenario in scenarios]
         deployments = [pool.submit(aicore.deployments, scenario) for scenario in scenarios]
         found, status = applications.result()
+        if fetched:
+            fetched.result()
         labels, stores_shown, secrets = admin.result()
         live = Live(
             observed_at=now,

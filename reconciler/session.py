@@ -66,9 +66,18 @@ class Session:
         """Read everything and plan; the datasets that would be uploaded are checked first."""
         bench = self.bench()
         git = self.checkout(bench)
-        git.fetch()
         aicore = connect_readonly(bench.environment, self.root, self.clock)
-        return look(self.root, bench, git, aicore, self.clock, self.catalog, max_launches, prune)
+        return look(
+            self.root,
+            bench,
+            git,
+            aicore,
+            self.clock,
+            self.catalog,
+            max_launches,
+            prune,
+            fetch=git.fetch,
+        )
 
     def plan(self, *, max_launches: int | None = None, prune: Permission | None = None) -> Plan:
         """What `apply` would do."""
