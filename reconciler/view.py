@@ -16,7 +16,7 @@ from reconciler.planfile import Origin, origin
 from reconciler.postmortem import remembered
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from reconciler.aicore import AICore
@@ -49,13 +49,15 @@ def look(
     *,
     merged_only: bool = False,
     gone: int = 0,
+    fetch: Callable[[], None] | None = None,
 ) -> View:
     """Read AI Core, plan, and check the datasets that would be uploaded.
 
     `merged_only`: leave alone what depends on a template that the branch does not hold yet. `gone`: what this
-    apply has pruned already. Raises what `observe` and the checks raise.
+    apply has pruned already. `fetch`: brings in what the branch holds now, beside the requests. Raises what
+    `observe` and the checks raise.
     """
-    live = observe(aicore, bench.desired, bench.stores, git, clock, remembered(root))
+    live = observe(aicore, bench.desired, bench.stores, git, clock, remembered(root), fetch)
     live = _with_values(root, bench, live)
     policy = bench.environment.policy
     if max_launches is not None:
