@@ -14,7 +14,7 @@ import sqlite3
 import sys
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from typing import Any
 from benchmarks import process, projects
 
 _PENDING = 3  # exit code of a plan that has something to do
+_COUNTING = 2  # requests that asking for the count takes itself: a token, and the count
 _CONFIGURATION = """
 INSERT INTO configurations (
   id, resource_group, name, scenario_id, executable_id, parameters, inputs, created_at)
@@ -64,8 +65,13 @@ class LocalWorld:
         yield
         spec.write_text(written)
 
-    def requests(self) -> int:
-        """Requests that the server has answered so far, tokens included, by its own count."""
+    def requests_of(self, work: Callable[[], object]) -> int:
+        """Requests that the server has answered during `work`, tokens included, by its own count."""
+        before = self._requests()
+        work()
+        return self._requests() - before - _COUNTING
+
+    def _requests(self) -> int:
         key = json.loads((self.data / "service-key.json").read_text())
         form = {
             "grant_type": "client_credentials",

@@ -38,7 +38,11 @@ class Size:
 
     def rows(self) -> list[report.Row]:
         """A row for each contender; the objects are configurations and executions, or resources."""
-        asked = {"requests": self.requests}, {"requests": self.requests_edited}, {}
+        asked: list[dict[str, float | int | str]] = [
+            {"requests": self.requests},
+            {"requests": self.requests_edited},
+            {},
+        ]
         names = "corespec plan", "  one line edited", "terraform plan"
         contenders = zip(names, (self.same, self.edited, self.peer), asked, strict=True)
         return [
@@ -86,28 +90,17 @@ def measure(count: int, repeats: int, peer_minutes: float) -> Size:
         except report.PeerMissingError as missing:
             size.missing = str(missing)
         with localworld.filled(Path(folder) / "corespec", count) as world:
-            _count_requests(world, size)
             for _ in range(repeats):
-                size.same.append(world.plan())
+                size.requests = world.requests_of(lambda: size.same.append(world.plan()))
                 with world.one_line_edited():
-                    size.edited.append(world.plan(edited=True))
+                    size.requests_edited = world.requests_of(
+                        lambda: size.edited.append(world.plan(edited=True))
+                    )
                 try:
                     size.peer += [peer.plan()] if peer else []
                 except report.PeerMissingError as missing:
                     size.missing, peer = str(missing), None
     return size
-
-
-def _count_requests(world: localworld.LocalWorld, size: Size) -> None:
-    """Of one plan each; counting asks twice itself: for a token, and for the count."""
-    own = 2
-    begin = world.requests()
-    world.plan()
-    between = world.requests()
-    with world.one_line_edited():
-        world.plan(edited=True)
-    size.requests = between - begin - own
-    size.requests_edited = world.requests() - between - own
 
 
 def reported(sizes: list[Size], repeats: int, *, grows: bool) -> report.Report:
