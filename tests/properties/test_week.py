@@ -195,7 +195,7 @@ class Week:
         if self.site.broken:
             self.site.broken, self.clean = False, False
             self.site.write()
-        events_: dict[str, tuple[float, Callable[[], None]]] = {
+        every: dict[str, tuple[float, Callable[[], None]]] = {
             "edit": (0.05, self._edit),
             "rerun": (0.01, self._rerun),
             "broken spec": (0.005, self._break),
@@ -204,7 +204,7 @@ class Week:
             "call": (0.05, bell.call),
             "stop": (0.004, bell.stop),
         }
-        for name, (likely, happen) in events_.items():
+        for name, (likely, happen) in every.items():
             if self.chance.random() < likely:
                 self.happened[name] += 1
                 self.clean = self.clean and name in {"call", "stop"}
@@ -264,6 +264,7 @@ def requests_stay_as_few(week: Week) -> None:
 
 @pytest.mark.timeout(1800)
 def test_a_week(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `-s` it shows what happened, and what the process held after a quarter, a half and all of it."""
     monkeypatch.setattr(history, "LOG_BYTES", LOG_BYTES)
     clock = FakeClock()
     server = MemoryCore(tmp_path / "origin.git", clock)
@@ -272,6 +273,8 @@ def test_a_week(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     week = Week(site, server, clock, ROUNDS)
     began = clock.now()
     week.live()
+    quarters = [week.samples[len(week.samples) * quarter // 4 - 1] for quarter in (1, 2, 4)]
+    print(dict(week.happened), dict(week.endings), *quarters, max(week.quiet), sep="\n")
     nothing_grows(week)
     assert (clock.now() - began).days >= 5 * ROUNDS // 2000
     assert min(week.happened.values()) > 0
