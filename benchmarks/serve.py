@@ -15,6 +15,7 @@ import argparse
 import base64
 import contextlib
 import json
+import math
 import os
 import re
 import statistics
@@ -80,8 +81,8 @@ class Contender:
         latencies = sorted(latency for seen, _ in turns for latency in seen.latencies)
         return {
             "pictures/s": statistics.median(seen.rate for seen, _ in turns),
-            "p50 ms": 1000 * latencies[len(latencies) // 2],
-            "p99 ms": 1000 * latencies[int(0.99 * (len(latencies) - 1))],
+            "p50 ms": 1000 * statistics.median(latencies),
+            "p99 ms": 1000 * latencies[math.ceil(0.99 * len(latencies)) - 1],
             "CPU ms": 1000 * sum(spent for _, spent in turns) / len(latencies),
         }
 

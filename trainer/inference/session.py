@@ -45,6 +45,7 @@ def open_session(folder: Path, *, gpu: bool = False, pin: bool = False, threads:
     options.log_severity_level = 3
     options.intra_op_num_threads = cores = threads or usable_cores()
     options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # one for every size of batch, each a block of its own that is kept
     # Threads that spin while they wait starve the web server and the decoders.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if pin and cores > 1:

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,14 @@ class Registry:
         load: Load = load_model,
         *,
         largest_batch: int = 1,
+        runs: int = 1,
     ) -> None:
         self.places = tuple(places)
         self._settings = settings
         self._batcher = batcher
         self._load = load
         self._largest_batch = largest_batch
+        self._runs = runs
         self._cards = {place.label: read_card(place.folder) for place in places}
         self._served: dict[str, Served] = {}
         self.refused: dict[str, str] = {}
@@ -87,7 +90,7 @@ class Registry:
         folder = place.locate()
         version = _version(folder)
         model = self._load(folder, self._settings)
-        _try_out(model, self._largest_batch)
+        _try_out(model, self._largest_batch, self._runs)
         if _version(folder) != version:
             raise ModelError(f"{folder} was being written while it was read")
         return Served(place.label, model.card, version, model, self._batcher(place.label, model))
@@ -161,18 +164,25 @@ def _version(folder: Path) -> str:
     return digest.hexdigest()[:_VERSION_DIGITS]
 
 
-def _try_out(model: Model, largest_batch: int) -> None:
+def _try_out(model: Model, largest_batch: int, runs: int) -> None:
     """Compute on grey pictures, one and as many as ever: what cannot answer is found before it is served.
 
-    It also takes the memory that the largest batch needs, so that no request does.
+    It also takes the memory that this needs, so that no request does: one run more than there will be at
+    once, because the first of them has the session of those that compute alone.
     """
-    width, height = model.card.size
-    grey = np.full((height, width, 3), 114, dtype=np.uint8)
     try:
-        for count in (1, largest_batch):
-            found = list(model.infer([grey] * count, [model.card.size] * count))
-            if len(found) != count:
-                raise ModelError(f"{model.card.folder} answers {len(found)} of {count} pictures")
+        _compute_grey(model, 1)
+        with ThreadPoolExecutor(runs + 1) as pool:
+            for run in [pool.submit(_compute_grey, model, largest_batch) for _ in range(runs + 1)]:
+                run.result()
     except COMPUTING_ERRORS as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"{model.card.folder} does not compute ({reason}): train the model again") from error
+
+
+def _compute_grey(model: Model, count: int) -> None:
+    width, height = model.card.size
+    grey = np.full((height, width, 3), 114, dtype=np.uint8)
+    found = list(model.infer([grey] * count, [model.card.size] * count))
+    if len(found) != count:
+        raise ModelError(f"{model.card.folder} answers {len(found)} of {count} pictures")

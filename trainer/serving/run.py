@@ -23,6 +23,7 @@ from trainer.serving.app import create_app
 from trainer.serving.batching import Batcher, Policy
 from trainer.serving.gate import Gate
 from trainer.serving.labels import parse_models
+from trainer.serving.memory import share_one_heap
 from trainer.serving.metrics import Meters
 from trainer.serving.registry import Registry
 from trainer.serving.reload import Reloader
@@ -48,6 +49,7 @@ def run(parameters: ServingParameters, host: str, port: int) -> int:
     """
     level = LEVELS[parameters.loglevel]
     log_to_stdout(level)
+    share_one_heap()
     logging.getLogger("uvicorn.error").setLevel(level)  # its name for everything that is no access
     settings = Settings(
         gpu=parameters.gpu_deployment,
@@ -75,7 +77,7 @@ def run(parameters: ServingParameters, host: str, port: int) -> int:
         def batcher(label: str, model: Model) -> Batcher:
             return Batcher(model, computers, policy, partial(_count, meters, label))
 
-        registry = Registry(places, settings, batcher, largest_batch=policy.size)
+        registry = Registry(places, settings, batcher, largest_batch=policy.size, runs=runs)
         gate = Gate(parameters.maximum_requests, max(BODIES, limits.request_bytes))
         service = Service(registry, limits, parameters.requesttimeout, readers, gate, meters)
         server = _Server(

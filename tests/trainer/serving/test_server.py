@@ -207,3 +207,26 @@ def test_concurrent_requests_share_runs_and_keep_their_answers(
             lines = dict(line.rsplit(" ", 1) for line in page.read().decode().splitlines() if line[0] != "#")
         assert float(lines['model_serving_batch_pictures_sum{model="model"}']) == 96
         assert float(lines['model_serving_batch_pictures_count{model="model"}']) < 96
+
+
+def resident(address: str) -> float:
+    """What the server says of its memory, bytes."""
+    with urllib.request.urlopen(f"{address}/metrics", timeout=20) as page:
+        found = re.search(r"^process_resident_memory_bytes (\S+)$", page.read().decode(), re.MULTILINE)
+    assert found
+    return float(found[1])
+
+
+def test_memory_does_not_grow_with_the_number_of_requests(
+    colour_detector: Path, picture: Callable[..., bytes]
+) -> None:
+    """Pictures of forty sizes from eight clients: what comes after the first two hundred takes no more."""
+    sizes = [(60 + 47 * number % 300, 60 + 31 * number % 200) for number in range(40)]
+    bodies = [{"images": base64.b64encode(picture("red", size)).decode()} for size in sizes]
+    with server("--models", str(colour_detector)) as (_, address), ThreadPoolExecutor(8) as clients:
+        predict = f"{address}/v1/models/model:predict"
+        seen = []
+        for requests in (200, 400):
+            list(clients.map(lambda number: ask(predict, bodies[number % 40]), range(requests)))
+            seen.append(resident(address))
+    assert seen[1] < seen[0] * 1.02 + 1_000_000
