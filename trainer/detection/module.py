@@ -59,7 +59,7 @@ class DetectionModule(TrainedModule[CompactDetector]):
 
     def losses(self, network: CompactDetector, batch: Batch, part: int) -> Losses:
         """Change the pictures and compute their losses."""
-        changed = self.preparation.for_training(batch, self.global_step, part, self.progress)
+        changed = self.preparation.for_training(batch, self.global_step, part)
         return detection_loss(network(changed.pictures), changed.truth)
 
     def on_validation_epoch_start(self) -> None:

@@ -19,11 +19,8 @@ class Preparation:
     augmentation: AugmentationConfig | None
     mirror: bool
 
-    def for_training(self, batch: Batch, step: int, part: int, progress: float = 0.0) -> Batch:
-        """Pictures as float32, changed by what ``seed``, ``step`` and ``part`` of the batch draw.
-
-        ``progress`` is the share of the training that is over: towards its end, less is changed.
-        """
+    def for_training(self, batch: Batch, step: int, part: int) -> Batch:
+        """Pictures as float32, changed by what ``seed``, ``step`` and ``part`` of the batch draw."""
         random = step_generator(self.seed, step, part)
         pictures, truth = batch.pictures.float(), batch.truth
         # In half precision the matrices that move the boxes would be wrong by whole pixels.
@@ -31,8 +28,7 @@ class Preparation:
             if self.mirror:
                 pictures, truth = flip(pictures, truth, random)
             if self.augmentation is not None:
-                config = self.augmentation.towards_the_end(progress)
-                pictures, truth = augment(pictures.contiguous(), truth, config, random)
+                pictures, truth = augment(pictures.contiguous(), truth, self.augmentation, random)
         return batch._replace(pictures=ordered(pictures), truth=truth)
 
     def for_evaluation(self, batch: Batch) -> Batch:

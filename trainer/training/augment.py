@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -51,22 +51,9 @@ class AugmentationConfig:
             }
         )
 
-    def towards_the_end(self, progress: float) -> AugmentationConfig:
-        """The same, but turning and mosaics fade out: ``progress`` is the share of the training that is over.
-
-        A box around something turned is a compromise; the last steps see boxes that are exact.
-        """
-        left = min(1.0, max(0.0, (FADED - progress) / (FADED - FADING)))
-        if left == 1.0:
-            return self
-        return replace(self, degrees=self.degrees * left, shear=self.shear * left, mosaic=self.mosaic * left)
-
 
 MOSAIC = 0.25
 """Share of the pictures that become mosaics where these are wanted."""
-
-FADING, FADED = 0.7, 0.85
-"""Shares of a training after which turning and mosaics begin to fade, and are gone."""
 
 PARTS: Mapping[str, tuple[str, ...]] = {
     "colour": ("brightness", "contrast", "saturation", "cast"),

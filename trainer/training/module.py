@@ -70,7 +70,6 @@ class TrainedModule(lightning.LightningModule, Generic[Network]):
         self.budget = recipe.budget
         self.learning_rate = recipe.learning_rate
         self.current_learning_rate = recipe.learning_rate
-        self.progress = 0.0
         self.decay = recipe.decay
         self.seed = recipe.seed
         self._replicas = Replicas(self.network, recipe.replicas) if recipe.replicas > 1 else None
@@ -96,8 +95,7 @@ class TrainedModule(lightning.LightningModule, Generic[Network]):
         (dropout, noise) must draw the same ones when the step is repeated.
         """
         torch.manual_seed(step_seed(self.seed, self.global_step, self.global_rank))
-        self.progress = self.budget.fraction(self.global_step)
-        factor = learning_rate_factor(self.progress, decay=self.decay)
+        factor = learning_rate_factor(self.budget.fraction(self.global_step), decay=self.decay)
         self.current_learning_rate = self.learning_rate * factor
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.current_learning_rate

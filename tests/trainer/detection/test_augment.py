@@ -148,13 +148,3 @@ def test_every_name_changes_its_own_ranges_and_nothing_else() -> None:
     for name in AUGMENTATIONS:
         config = asdict(AugmentationConfig.of([name]))
         assert {field for field, value in config.items() if value} == set(PARTS[name])
-
-
-def test_turning_and_mosaics_fade_out_before_the_end() -> None:
-    config = AugmentationConfig.of(AUGMENTATIONS)
-    assert config.towards_the_end(0.5) is config
-    halfway = config.towards_the_end(0.775)
-    assert halfway.degrees == pytest.approx(config.degrees / 2)
-    last = config.towards_the_end(0.9)
-    assert (last.degrees, last.shear, last.mosaic) == (0, 0, 0)
-    assert replace(last, degrees=3.0, shear=2.0, mosaic=0.25) == config
