@@ -17,7 +17,7 @@ from trainer.report.evidence import Evidence, read_evidence
 from trainer.report.labelled import classification_blocks, embedding_blocks
 
 FILE = "report.html"
-TEMPLATE = "report.html.j2"
+TEMPLATE = "page.html"
 
 #: Fewer objects or pictures than this say little about a class.
 FEW = 30
