@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from onnxscript import opset18
 from safetensors.torch import save
 from torch import nn
 
@@ -33,7 +34,11 @@ def write_folder(
 
     ``deployed`` is what ONNX holds: ``network`` behind bytes (B, 3, H, W), with ``outputs`` ready for use.
     """
-    weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    # Copies: some networks use one weight in several places, which safetensors refuses to store.
+    weights = {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in network.state_dict().items()
+    }
     (folder / "model.safetensors").write_bytes(save(weights))
     export_onnx(deployed.cpu().eval(), size, outputs, folder / WEIGHTS)
     content = json.dumps({**document, "versions": _versions()}, indent=2, ensure_ascii=False)
@@ -52,10 +57,17 @@ def export_onnx(deployed: nn.Module, size: tuple[int, int], outputs: Sequence[st
             input_names=["pictures"],
             output_names=list(outputs),
             dynamic_shapes={"pictures": {0: torch.export.Dim("batch", min=1, max=1024)}},
+            custom_translation_table={torch.ops.aten._is_all_true.default: _all_true},
             verbose=False,
         )
     assert program is not None
     program.save(path, external_data=False)
+
+
+def _all_true(values: Any) -> Any:
+    """What `_is_all_true` is in ONNX; torch's exporter knows every operator of the transformers but this."""
+    integer, boolean = 6, 9  # of onnx.TensorProto
+    return opset18.Cast(opset18.ReduceMin(opset18.Cast(values, to=integer), keepdims=0), to=boolean)
 
 
 def _versions() -> dict[str, str]:
