@@ -28,6 +28,7 @@ from pathlib import Path
 
 from benchmarks import load, report
 from benchmarks.peers import yolo
+from benchmarks.peers.environment import environment
 
 _ROOT = Path(__file__).resolve().parents[1]
 _OURS = "corespec"
@@ -167,7 +168,7 @@ def _our_command(model: Path) -> list[str]:
 def _peer_command(name: str, threads: int) -> list[str]:
     python = Path(sys.executable)
     if name.startswith("yolo11n"):
-        python = yolo.environment(_ROOT / ".cache" / "benchmarks" / "ultralytics")
+        python = environment(_ROOT / ".cache" / "benchmarks" / "ultralytics", yolo.REQUIREMENTS)
     return [str(python), "-m", "benchmarks.peers.server", name, "--threads", str(threads)]
 
 

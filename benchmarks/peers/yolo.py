@@ -7,15 +7,11 @@ that borrows torch from this one, and nothing of Corespec depends on it. Its loo
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
-import venv
 from pathlib import Path
 
 from benchmarks import dataset
 from benchmarks.outcome import Found, Outcome
-from benchmarks.report import PeerMissingError
 
 REQUIREMENTS = (
     "ultralytics==8.4.*",
@@ -26,23 +22,6 @@ REQUIREMENTS = (
     "scipy",
 )
 _IMAGE = 320
-
-
-def environment(folder: Path) -> Path:
-    """The Python of an environment with Ultralytics, made on first use. Raises PeerMissingError."""
-    python = folder / "bin" / "python"
-    if (folder / "complete").exists():
-        return python
-    venv.create(folder, with_pip=True, clear=True)
-    (site,) = (folder / "lib").glob("python*/site-packages")
-    borrowed = [path for path in sys.path if path.endswith("site-packages")]
-    (site / "borrowed.pth").write_text("\n".join(borrowed) + "\n")
-    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    done = subprocess.run([*install, *REQUIREMENTS], check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise PeerMissingError(f"pip could not install ultralytics: {done.stderr.strip()[-400:]}")
-    (folder / "complete").touch()
-    return python
 
 
 def main() -> None:

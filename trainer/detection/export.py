@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from trainer.detection.module import decode
-from trainer.detection.network import CompactDetector, NetworkConfig
+from trainer.detection.network import CompactDetector
 from trainer.inference.card import FORMAT_VERSION
 from trainer.training.export import write_folder
 
@@ -21,9 +21,10 @@ class ModelCard:
 
     classes: tuple[str, ...]
     size: tuple[int, int]
-    network: NetworkConfig
+    network: Mapping[str, Any]
     threshold: float
     class_agnostic: bool
+    nms_free: bool
     digits: bool
     reading_confidence: float | None
     parameters: Mapping[str, Any]
@@ -40,9 +41,10 @@ class ModelCard:
             "classes": list(self.classes),
             "input": {"width": self.size[0], "height": self.size[1], "layout": "uint8 NCHW RGB, letterboxed"},
             "outputs": {"boxes": "N x 4, x1 y1 x2 y2 in input pixels", "scores": "N x classes, 0 to 1"},
-            "network": {"name": "compact", **self.network.as_dict()},
+            "network": dict(self.network),
             "score_threshold": round(self.threshold, 4),
             "class_agnostic_nms": self.class_agnostic,
+            "nms_free": self.nms_free,
             "digits": self.digits,
             "reading_confidence": self.reading_confidence,
             "parameters": dict(self.parameters),
@@ -63,7 +65,9 @@ class Deployed(nn.Module):
         return decode(self.network(pictures.float()))
 
 
-def write_model(network: CompactDetector, card: ModelCard, folder: Path) -> None:
-    """Write weights, ONNX and description into ``folder``."""
+def write_model(
+    network: nn.Module, deployed: nn.Module, card: ModelCard, folder: Path, *, strict: bool = False
+) -> None:
+    """Write weights, ONNX and description into ``folder``; ``strict`` as for ``export_onnx``."""
     network = network.cpu().eval()
-    write_folder(network, Deployed(network), card.size, ("boxes", "scores"), card.as_dict(), folder)
+    write_folder(network, deployed, card.size, ("boxes", "scores"), card.as_dict(), folder, strict=strict)

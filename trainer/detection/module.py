@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainer.detection.boxes import decode_boxes, expected_distances
 from trainer.detection.evaluation import Evaluation, Figures
 from trainer.detection.losses import Losses, detection_loss
-from trainer.detection.network import CompactDetector, NetworkConfig, Predictions
+from trainer.detection.network import CompactDetector, Predictions
 from trainer.detection.outcomes import Outcome
 from trainer.detection.pictures import Batch
 from trainer.detection.preparation import Preparation
@@ -23,25 +23,27 @@ from trainer.training.muon import Muon
 from trainer.training.replicas import trained
 
 
-class DetectionModule(TrainedModule[CompactDetector]):
-    """Trains ``CompactDetector``.
+class DetectionModule(TrainedModule[Any]):
+    """Trains ``CompactDetector``; for other networks a subclass says how they learn and what they find.
 
     ``figures`` holds the latest evaluation; ``threshold`` is the score threshold chosen on validation, and
     ``reading_confidence`` that from which on readings are accepted: the test split is judged by them.
     """
 
     figures: Figures | None
+    nms_free: ClassVar[bool] = False
+    """Whether the network names every object once, so that nothing has to be suppressed."""
 
     def __init__(
         self,
-        config: NetworkConfig,
+        network: nn.Module,
         classes: tuple[str, ...],
         recipe: Recipe,
         *,
         class_agnostic: bool,
         preparation: Preparation,
     ) -> None:
-        super().__init__(CompactDetector(config), recipe)
+        super().__init__(network, recipe)
         self.classes = classes
         self.class_agnostic = class_agnostic
         self.threshold: float | None = None
@@ -61,6 +63,10 @@ class DetectionModule(TrainedModule[CompactDetector]):
         """Change the pictures and compute their losses."""
         changed = self.preparation.for_training(batch, self.global_step, part)
         return detection_loss(network(changed.pictures), changed.truth)
+
+    def found(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Boxes (B, N, 4) in input pixels and class probabilities (B, N, classes), in float32."""
+        return decode(self.network(pictures))
 
     def on_validation_epoch_start(self) -> None:
         self.evaluation = Evaluation(self.classes)
@@ -91,11 +97,14 @@ class DetectionModule(TrainedModule[CompactDetector]):
         self.evaluation.outcomes = processes.gather((one.index, one) for one in self.evaluation.outcomes)
 
     def _collect(self, batch: Batch) -> None:
-        boxes, scores = decode(self.network(self.preparation.for_evaluation(batch).pictures))
+        boxes, scores = self.found(self.preparation.for_evaluation(batch).pictures)
         for row, index in enumerate(batch.indices):
             valid = batch.truth.valid[row]
             found = detect(
-                boxes[row].cpu().numpy(), scores[row].cpu().numpy(), class_agnostic=self.class_agnostic
+                boxes[row].cpu().numpy(),
+                scores[row].cpu().numpy(),
+                class_agnostic=self.class_agnostic,
+                nms_free=self.nms_free,
             )
             truth = batch.truth.boxes[row][valid].cpu().numpy()
             labels = batch.truth.labels[row][valid].cpu().numpy()

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trainer.data.load import load_dataset
+from trainer.detection.pretrained.catalogue import BLUEPRINTS
+from trainer.errors import ParameterError
 from trainer.logs import log_to_stdout
 from trainer.parameters.detection import DetectionParameters
 from trainer.training.process import prepare_torch, quieten_libraries
+
+if TYPE_CHECKING:
+    from trainer.detection.training import DetectionTraining
 
 
 def train(parameters: DetectionParameters, datain: Path, trainedmodel: Path) -> int:
@@ -17,10 +24,24 @@ def train(parameters: DetectionParameters, datain: Path, trainedmodel: Path) -> 
     loaded, and ``TrainerError`` (exit 1) for everything else that was foreseen.
     """
     log_to_stdout()
+    larger = parameters.model_name in BLUEPRINTS
+    if larger and not (find_spec("transformers") and find_spec("scipy")):
+        raise ParameterError(
+            [f"parameter model_name: {parameters.model_name} needs more: pip install 'corespec[pretrained]'"]
+        )
     dataset = load_dataset(datain, parameters)
     prepare_torch()
+    training = _training(larger=larger)
+    quieten_libraries()
+    training(parameters, dataset, datain, trainedmodel).run()
+    return 0
+
+
+def _training(*, larger: bool) -> type[DetectionTraining]:
+    if larger:
+        from trainer.detection.pretrained.training import PretrainedTraining
+
+        return PretrainedTraining
     from trainer.detection.training import DetectionTraining
 
-    quieten_libraries()
-    DetectionTraining(parameters, dataset, datain, trainedmodel).run()
-    return 0
+    return DetectionTraining

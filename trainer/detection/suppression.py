@@ -58,14 +58,20 @@ def detect(
     threshold: float = 0.01,
     overlap: float | None = None,
     limit: int = 100,
+    nms_free: bool = False,
 ) -> Detections:
     """Detections among N predictions of one picture: boxes (N, 4), scores (N, classes).
 
     Class-agnostic: every point stands for its best class and overlapping boxes of any class exclude
     each other (IoU 0.5): one wheel shows one digit. Otherwise each class is judged alone (IoU 0.6).
-    The sides of a detection are the mean of its neighbours', which are as good as its own but for noise.
+    ``nms_free`` predictions name every object once and are taken as they are, unless an ``overlap`` is asked
+    for or objects of different classes exclude each other. Else
+    the sides of a detection are the mean of its neighbours', which are as good as its own but for noise.
     """
     candidates = _candidates(boxes, scores, class_agnostic, min(threshold, LOWEST_VOTE))
+    if nms_free and overlap is None and not class_agnostic:
+        found = candidates.above(threshold)
+        return Detections(found.boxes[:limit], found.scores[:limit], found.labels[:limit])
     limit_overlap = overlap if overlap is not None else (0.5 if class_agnostic else 0.6)
     kept = _suppress(candidates.above(threshold), limit_overlap, class_agnostic)[:limit]
     sides = _voted(candidates, kept, class_agnostic)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from typing_extensions import override
 
 from trainer.data.records import SplitName
 from trainer.detection.charts import PANELS, draw_samples
-from trainer.detection.export import ModelCard, write_model
+from trainer.detection.export import Deployed, ModelCard, write_model
 from trainer.detection.input_size import CPU_PIXELS, GPU_PIXELS, choose_input_size
 from trainer.detection.module import DetectionModule
-from trainer.detection.network import NetworkConfig
+from trainer.detection.network import CompactDetector, NetworkConfig
 from trainer.detection.outcomes import Outcome
 from trainer.detection.pictures import PictureSet, collate
 from trainer.detection.preparation import Preparation
@@ -63,18 +65,24 @@ class DetectionTraining(TrainingRun[DetectionParameters]):
 
     def make_module(self) -> DetectionModule:
         """The compact detector, for this dataset's classes."""
-        parameters, characters = self.parameters, are_characters(self.dataset.classes)
         return DetectionModule(
-            NetworkConfig(len(self.dataset.classes)),
+            CompactDetector(NetworkConfig(len(self.dataset.classes))),
             self.dataset.classes,
             self.recipe(),
-            class_agnostic=switched(parameters.class_agnostic_nms, characters),
-            preparation=Preparation(
+            **self.module_options(),
+        )
+
+    def module_options(self) -> dict[str, Any]:
+        """What the module is told whatever its network: changes of pictures, rules of suppression."""
+        parameters, characters = self.parameters, are_characters(self.dataset.classes)
+        return {
+            "class_agnostic": switched(parameters.class_agnostic_nms, characters),
+            "preparation": Preparation(
                 parameters.seed,
                 AugmentationConfig.of(names) if (names := parameters.additional_augmentations) else None,
                 switched(parameters.horizontal_flip, not characters),
             ),
-        )
+        }
 
     @property
     def threshold(self) -> float:
@@ -83,18 +91,24 @@ class DetectionTraining(TrainingRun[DetectionParameters]):
 
     def write_model(self, metrics: Metrics) -> None:
         """Weights, ONNX with decoding, and the description."""
-        card = ModelCard(
+        network = self.module.network
+        config = {"name": "compact", **network.config.as_dict()}
+        write_model(network, Deployed(network), self.card(config, metrics), self.folder)
+
+    def card(self, network: Mapping[str, Any], metrics: Metrics) -> ModelCard:
+        """The description of a model whose network is ``network``."""
+        return ModelCard(
             classes=self.dataset.classes,
             size=self.size,
-            network=self.module.network.config,
+            network=network,
             threshold=self.threshold,
             class_agnostic=self.module.class_agnostic,
+            nms_free=self.module.nms_free,
             digits=are_digits(self.dataset.classes),
             reading_confidence=self.module.reading_confidence,
             metrics={str(split): values for split, values in metrics.items()},
             **self.described(),
         )
-        write_model(self.module.network, card, self.folder)
 
     @override
     def evidence(self, split: SplitName) -> Evidence:

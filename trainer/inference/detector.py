@@ -81,6 +81,7 @@ class Detector(OnnxModel):
         self.threshold = card.fraction("score_threshold") if threshold is None else threshold
         self.overlap = overlap
         self.class_agnostic = card.flag("class_agnostic_nms")
+        self.nms_free = "nms_free" in card.document and card.flag("nms_free")  # not in models of before
         self.digits = card.flag("digits")
         limited = card.document.get("reading_confidence") is not None
         self.reading_confidence = card.fraction("reading_confidence") if limited else 0.0
@@ -102,6 +103,7 @@ class Detector(OnnxModel):
             class_agnostic=self.class_agnostic,
             threshold=self.threshold,
             overlap=self.overlap,
+            nms_free=self.nms_free,
         )
         letterbox = Letterbox.fit(size, self.card.size)
         placed = Detections(letterbox.to_picture(found.boxes, size), found.scores, found.labels)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from trainer.detection.pretrained.catalogue import BLUEPRINTS
 from trainer.parameters import common
 from trainer.parameters.common import with_default
 from trainer.parameters.scheme import Parameter, Split, Switch, boolean
@@ -77,9 +78,9 @@ TABLE: ParameterTable[DetectionParameters] = ParameterTable(
             "model_name",
             "string",
             "compact",
-            "Detector to train; the CV package's Faster R-CNN name is accepted and trains the compact "
-            "detector.",
-            choices=("compact", *MODEL_ALIASES),
+            "Detector to train: compact, or a larger one with published weights; the CV package's name means "
+            "compact.",
+            choices=("compact", *BLUEPRINTS, *MODEL_ALIASES),
             aliases=MODEL_ALIASES,
         ),
         common.TRAIN,
@@ -125,7 +126,12 @@ TABLE: ParameterTable[DetectionParameters] = ParameterTable(
         common.BAD_DATA,
         common.GROUP_PATTERN,
         common.EARLY_STOPPING_PATIENCE,
-        common.WEIGHTS,
+        with_default(
+            common.WEIGHTS,
+            "",
+            "Weights to start from, a file or folder relative to the dataset, or random; "
+            '"" takes the published ones, which compact has not.',
+        ),
         common.NUM_WORKERS,
         common.ACCELERATOR,
         common.DEVICES,

@@ -29,6 +29,8 @@ def write_folder(
     outputs: Sequence[str],
     document: Mapping[str, Any],
     folder: Path,
+    *,
+    strict: bool = False,
 ) -> None:
     """Write ``model.safetensors``, ``model.onnx`` and, last, ``model.json``: with it a folder is whole.
 
@@ -40,23 +42,33 @@ def write_folder(
         for name, value in network.state_dict().items()
     }
     (folder / "model.safetensors").write_bytes(save(weights))
-    export_onnx(deployed.cpu().eval(), size, outputs, folder / WEIGHTS)
+    export_onnx(deployed.cpu().eval(), size, outputs, folder / WEIGHTS, strict=strict)
     content = json.dumps({**document, "versions": _versions()}, indent=2, ensure_ascii=False)
     (folder / DESCRIPTION).write_text(content + "\n", encoding="utf-8")
 
 
-def export_onnx(deployed: nn.Module, size: tuple[int, int], outputs: Sequence[str], path: Path) -> None:
-    """Write a module for one input size (width, height) and any batch size, weights inside the file."""
+def export_onnx(
+    deployed: nn.Module, size: tuple[int, int], outputs: Sequence[str], path: Path, *, strict: bool = False
+) -> None:
+    """Write a module for one input size (width, height) and any batch size, weights inside the file.
+
+    ``strict`` reads the code of the module instead of running it: needed where the code would take the batch
+    size of the sample for the only one.
+    """
     sample = torch.zeros((2, 3, size[1], size[0]), dtype=torch.uint8)
+    shapes = {"pictures": {0: torch.export.Dim("batch", min=1, max=1024)}}
+    graph: Any = deployed
+    if strict:
+        graph = torch.export.export(deployed, (sample,), dynamic_shapes=shapes, strict=True)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with contextlib.redirect_stdout(io.StringIO()):  # the exporter prints its stages
         program = torch.onnx.export(
-            deployed,
+            graph,
             (sample,),
             dynamo=True,
             input_names=["pictures"],
             output_names=list(outputs),
-            dynamic_shapes={"pictures": {0: torch.export.Dim("batch", min=1, max=1024)}},
+            dynamic_shapes=shapes,
             custom_translation_table={torch.ops.aten._is_all_true.default: _all_true},
             verbose=False,
         )
@@ -66,8 +78,9 @@ def export_onnx(deployed: nn.Module, size: tuple[int, int], outputs: Sequence[st
 
 def _all_true(values: Any) -> Any:
     """What `_is_all_true` is in ONNX; torch's exporter knows every operator of the transformers but this."""
+    operators: Any = opset18
     integer, boolean = 6, 9  # of onnx.TensorProto
-    return opset18.Cast(opset18.ReduceMin(opset18.Cast(values, to=integer), keepdims=0), to=boolean)
+    return operators.Cast(operators.ReduceMin(operators.Cast(values, to=integer), keepdims=0), to=boolean)
 
 
 def _versions() -> dict[str, str]:

@@ -8,6 +8,8 @@ import torch
 
 from trainer.errors import ParameterError
 
+Precision = Literal["32-true", "bf16-mixed"]
+
 
 def choose_accelerator(wanted: str) -> str:
     """Lightning's name of the device: what is ``wanted``, a GPU before the CPU for ``auto``.
@@ -36,7 +38,7 @@ def choose_devices(wanted: int, accelerator: str) -> int:
     return wanted or there
 
 
-def choose_precision(wanted: str, accelerator: str) -> Literal["32-true", "bf16-mixed"]:
+def choose_precision(wanted: str, accelerator: str) -> Precision:
     """bfloat16 where the processor computes in it: on CPUs that have it, it more than doubles the speed."""
     if wanted != "auto":
         return "bf16-mixed" if wanted == "bf16" else "32-true"

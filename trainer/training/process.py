@@ -5,6 +5,15 @@ from __future__ import annotations
 import logging
 import os
 
+_TALKATIVE = (
+    "faster_coco_eval",
+    "lightning_fabric",
+    "onnx_ir",
+    "onnxscript",
+    "pytorch_lightning",
+    "transformers",
+)
+
 
 def prepare_torch() -> None:
     """Settle what is read once, on loading: call it after the data are known to be sound."""
@@ -22,5 +31,5 @@ def process_rank() -> int:
 
 def quieten_libraries() -> None:
     """Call it after the imports: some libraries set their own level when imported."""
-    for talkative in ("faster_coco_eval", "pytorch_lightning", "lightning_fabric", "onnxscript", "onnx_ir"):
+    for talkative in _TALKATIVE:
         logging.getLogger(talkative).setLevel(logging.ERROR)

@@ -30,7 +30,7 @@ from trainer.training.averaging import AveragedWeights
 from trainer.training.budget import Budget
 from trainer.training.checkpoints import CheckpointFiles, Checkpoints, WorkFolder
 from trainer.training.datamodule import TrainingData
-from trainer.training.hardware import choose_accelerator, choose_devices, choose_precision
+from trainer.training.hardware import Precision, choose_accelerator, choose_devices, choose_precision
 from trainer.training.limits import BudgetLimit
 from trainer.training.module import Recipe, TrainedModule
 from trainer.training.process import process_rank
@@ -43,6 +43,9 @@ from trainer.training.selection import BestWeights
 logger = logging.getLogger(__name__)
 
 GRADIENT_NORM = 10.0
+
+RANDOM = "random"
+"""Value of the parameter ``weights`` that starts from nothing."""
 
 Parameters = TypeVar("Parameters", bound=TrainingParameters)
 Metrics = Mapping[SplitName, Mapping[str, float]]
@@ -87,7 +90,7 @@ class TrainingRun(ABC, Generic[Parameters]):
         self.tracker = tracker or connect(parameters.aicore_tracking and self.first)
         self.accelerator = choose_accelerator(parameters.accelerator)
         self.devices = choose_devices(parameters.devices, self.accelerator)
-        self.precision = choose_precision(parameters.precision, self.accelerator)
+        self.precision = self.choose_precision()
         self.clock = SharedClock()
         self.budget = Budget(
             parameters.maximum_training_steps, parameters.maximum_training_minutes * 60, self.clock
@@ -96,8 +99,7 @@ class TrainingRun(ABC, Generic[Parameters]):
         self.size = self.choose_size()
         self.data = self.make_data()
         self.module = self.make_module()
-        if parameters.weights:
-            _load_weights(self.module.network, datain / parameters.weights)
+        self.load_weights()
         self.reporter = Reporter(self.tracker, self.module, self.batch_size, self.vocabulary)
         self.averaged = AveragedWeights(self.module.network)
         self.chosen = BestWeights(self.averaged, self.module, self.best)
@@ -105,6 +107,10 @@ class TrainingRun(ABC, Generic[Parameters]):
             raise ParameterError(
                 [f"parameter devices: {self.devices} devices, but only {self.batch_size} pictures a step"]
             )
+
+    def choose_precision(self) -> Precision:
+        """What is asked for; bfloat16 by itself where the machine computes in it."""
+        return choose_precision(self.parameters.precision, self.accelerator)
 
     @abstractmethod
     def choose_size(self) -> tuple[int, int]:
@@ -117,6 +123,11 @@ class TrainingRun(ABC, Generic[Parameters]):
     @abstractmethod
     def make_module(self) -> TrainedModule[Any]:
         """The network in its Lightning module."""
+
+    def load_weights(self) -> None:
+        """Start from the weights that the parameters name, if any. Raises ``ParameterError``."""
+        if self.parameters.weights not in ("", RANDOM):
+            _load_weights(self.module.network, self.datain / self.parameters.weights)
 
     @abstractmethod
     def write_model(self, metrics: Metrics) -> None:

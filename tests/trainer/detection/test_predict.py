@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from trainer.__main__ import main
-from trainer.detection.export import ModelCard, write_model
+from trainer.detection.export import Deployed, ModelCard, write_model
 from trainer.detection.network import CompactDetector, NetworkConfig
 
 ROOT = Path(__file__).parents[3]
@@ -23,11 +23,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     config = NetworkConfig(2, stem=8, widths=(8, 8, 8, 8), depths=(1, 1, 1, 1), pyramid=8)
     card = ModelCard(
-        classes=("0", "1"), size=(64, 64), network=config, threshold=0.5, class_agnostic=True, digits=True,
-        reading_confidence=0.25,
+        classes=("0", "1"), size=(64, 64), network=config.as_dict(), threshold=0.5, class_agnostic=True,
+        nms_free=False, digits=True, reading_confidence=0.25,
         parameters={}, fingerprint="f", pictures={}, metrics={}, training={},
     )  # fmt: skip
-    write_model(CompactDetector(config), card, folder)
+    network = CompactDetector(config)
+    write_model(network, Deployed(network), card, folder)
     return folder
 
 

@@ -13,7 +13,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 from trainer.detection.evaluation import Figures
 from trainer.detection.module import DetectionModule
-from trainer.detection.network import NetworkConfig
+from trainer.detection.network import CompactDetector, NetworkConfig
 from trainer.detection.preparation import Preparation
 from trainer.detection.training import DetectionTraining
 from trainer.tracking import METRIC_LIMIT, Progress, Tracker
@@ -45,7 +45,7 @@ class Run:
         names = tuple(f"c{number}" for number in range(classes))
         config = NetworkConfig(classes, stem=8, widths=(8, 8, 8, 8), depths=(1, 1, 1, 1), pyramid=8)
         self.module = DetectionModule(
-            config, names, Recipe(Budget(steps, clock=lambda: self.now), 1e-3, decay=True),
+            CompactDetector(config), names, Recipe(Budget(steps, clock=lambda: self.now), 1e-3, decay=True),
             class_agnostic=False, preparation=Preparation(1, None, False),
         )  # fmt: skip
         self.recorder = Recorder()

@@ -1,7 +1,7 @@
 """Which larger detectors there are, and how each is built. Nothing heavy is imported.
 
-The sizes are those of the published models: D-FINE (arXiv 2410.13842) and RT-DETRv2 (arXiv 2407.17140), code and weights
-Apache-2.0. Both find objects without suppression: they learn to name each object once.
+The sizes are those of the published models: D-FINE (arXiv 2410.13842) and RT-DETRv2 (arXiv 2407.17140),
+code and weights Apache-2.0. Both find objects without suppression: they learn to name each object once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Family = Literal["d_fine", "rt_detr_v2"]
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """One detector: its family, where its weights are published, and what differs from the library's defaults.
+    """One detector: its family, where its weights are published, how it differs from the library's defaults.
 
     ``backbone`` and ``detector`` are arguments of the library's configurations.
     """
@@ -49,7 +49,10 @@ def _hgnet(
     }
 
 
-_SMALL = {"stem": (16, 16), "first": 16, "middle": 16, "outputs": (64, 256, 512, 1024), "third": 2}
+def _small_hgnet(**how: Any) -> dict[str, Any]:
+    return _hgnet((16, 16), 16, 16, (64, 256, 512, 1024), 2, 3, **how)
+
+
 _WIDE = (128, 512, 1024, 2048)
 _POINTS = {"decoder_n_points": [3, 6, 3]}
 _HEAVY = {"encoder_hidden_dim": 384, "encoder_ffn_dim": 2048, "decoder_in_channels": [384] * 3}
@@ -69,7 +72,7 @@ BLUEPRINTS: Mapping[str, Blueprint] = {
     "d-fine-n": Blueprint(
         "d_fine",
         "ustc-community/dfine-nano-coco",
-        _hgnet(**_SMALL, layers=3, out_features=["stage3", "stage4"]),
+        _small_hgnet(out_features=["stage3", "stage4"]),
         {
             "encoder_hidden_dim": 128,
             "encoder_in_channels": [512, 1024],
@@ -89,7 +92,7 @@ BLUEPRINTS: Mapping[str, Blueprint] = {
     "d-fine-s": Blueprint(
         "d_fine",
         "ustc-community/dfine-small-coco",
-        _hgnet(**_SMALL, layers=3),
+        _small_hgnet(),
         {
             **_POINTS,
             "encoder_in_channels": [256, 512, 1024],

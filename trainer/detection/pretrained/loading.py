@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,13 +10,19 @@ from typing import Any
 
 import huggingface_hub
 import transformers
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    StrictDataclassError,
+)
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
 from trainer.detection.pretrained.catalogue import BLUEPRINTS, Blueprint
 from trainer.errors import ParameterError
+from trainer.training.run import RANDOM
 
 logger = logging.getLogger(__name__)
 
@@ -23,9 +30,6 @@ logger = logging.getLogger(__name__)
 transformers.logging.set_verbosity(logging.CRITICAL)
 transformers.logging.disable_progress_bar()
 huggingface_hub.utils.disable_progress_bars()
-
-RANDOM = "random"
-"""Value of the parameter ``weights`` that starts from nothing."""
 
 FILES = ("config.json", "model.safetensors")
 
@@ -63,7 +67,7 @@ def _built(name: str, classes: Sequence[str], weights: str, datain: Path) -> nn.
         if source.is_dir():
             return _from_folder(name, blueprint, classes, source)
         return _from_file(name, blueprint, classes, source)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ParameterError(
             [f"parameter weights: {source} cannot be loaded as {name} ({reason}); {_remedy(name)}"]
@@ -75,19 +79,16 @@ def _fetched(name: str, blueprint: Blueprint) -> Path:
     try:
         return Path(huggingface_hub.snapshot_download(blueprint.published, allow_patterns=list(FILES)))
     except _UNREACHABLE as error:
-        raise ParameterError(
-            [
-                f"parameter weights: the published weights of {name} cannot be fetched here "
-                f"({type(error).__name__}); {_remedy(name)}"
-            ]
-        ) from error
+        why = f"the published weights of {name} cannot be fetched here ({type(error).__name__})"
+        raise ParameterError([f"parameter weights: {why}; {_remedy(name)}"]) from error
 
 
 def _remedy(name: str) -> str:
     repository = BLUEPRINTS[name].published
     return (
-        f"where there is a network, run `hf download {repository} {' '.join(FILES)} --local-dir FOLDER`, put "
-        f"the folder into the dataset and set weights to its name; or start from nothing with weights={RANDOM}"
+        f"where there is a network, run `hf download {repository} {' '.join(FILES)} --local-dir FOLDER`, "
+        "put the folder into the dataset and set weights to its name; or start from nothing with "
+        f"weights={RANDOM}"
     )
 
 
@@ -96,9 +97,10 @@ def _from_folder(name: str, blueprint: Blueprint, classes: Sequence[str], folder
     for file in FILES:
         if not (folder / file).is_file():
             raise OSError(f"there is no {file}")
-    config = _config_class(blueprint).from_pretrained(folder, local_files_only=True, **_labels(classes))
-    if config.model_type != blueprint.family:
-        raise ValueError(f"config.json describes a model of type {config.model_type}")
+    described = json.loads((folder / FILES[0]).read_text(encoding="utf-8"))
+    if not isinstance(described, dict) or described.get("model_type") != blueprint.family:
+        raise ValueError(f"config.json describes no model of type {blueprint.family}")
+    config = _config_class(blueprint).from_dict({**described, **_labels(classes)})
     return _filled(name, blueprint, config, load_file(folder / FILES[1]), folder)
 
 
