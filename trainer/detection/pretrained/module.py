@@ -12,6 +12,7 @@ from trainer.detection.assignment import Truth
 from trainer.detection.losses import Losses
 from trainer.detection.module import DetectionModule
 from trainer.detection.pictures import Batch
+from trainer.training.module import TrainedModule
 
 CLASS_LOSSES = ("loss_vfl", "loss_ce", "loss_focal")
 BOX_LOSSES = ("loss_bbox", "loss_giou")
@@ -21,6 +22,11 @@ class PretrainedModule(DetectionModule):
     """Trains a detector of the `transformers` library."""
 
     nms_free: ClassVar[bool] = True
+
+    @override
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW, which the authors trained with: Muon is tuned to the compact detector."""
+        return TrainedModule.configure_optimizers(self)
 
     @override
     def losses(self, network: Any, batch: Batch, part: int) -> Losses:
