@@ -13,8 +13,8 @@ from trainer.detection.boxes import decode_boxes, encode_boxes, expected_distanc
 from trainer.detection.network import Predictions
 
 CLASS_WEIGHT = 3.0
-BOX_WEIGHT = 5.0
-SIDE_WEIGHT = 1.5
+BOX_WEIGHT = 10.0
+SIDE_WEIGHT = 3.0
 
 
 class Losses(NamedTuple):
