@@ -25,6 +25,9 @@ needs_terraform = pytest.mark.skipif(
     reason="install terraform: https://developer.hashicorp.com/terraform/install",
 )
 needs_server = pytest.mark.skipif(not find_spec("fastapi"), reason="pip install 'corespec[local]'")
+needs_transformers = pytest.mark.skipif(
+    not (find_spec("transformers") and find_spec("scipy")), reason="pip install 'corespec[pretrained]'"
+)
 needs_torch = pytest.mark.skipif(not find_spec("torchvision"), reason="pip install 'corespec[train]'")
 
 
@@ -98,23 +101,42 @@ def test_plan_measures_growth_without_its_peer(
 
 @needs_torch
 @pytest.mark.training
+@pytest.mark.parametrize(
+    "peer",
+    [
+        "ssdlite320_mobilenet_v3_large",
+        "fcos_resnet18_fpn",
+        pytest.param("d-fine-n", marks=needs_transformers),
+    ],
+)
 def test_train_judges_a_peer(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, peer: str
 ) -> None:
-    """ssdlite takes a step or two on drawn counters, predicts, and is judged."""
+    """It takes a step or two on drawn counters, predicts, and is judged, for every length asked for."""
     monkeypatch.syspath_prepend(ROOT)
     folder = tmp_path / "digits"
     subprocess.run(
         [sys.executable, "-m", "trainer", "draw-counters", str(folder), "--count", "10"], check=True, cwd=ROOT
     )
-    size = ["--minutes", "0.001", "--batch", "2", "--threads", "1", "--train", "0.5", "--validation", "0.2"]
-    peer = "ssdlite320_mobilenet_v3_large"
+    size = [
+        "--minutes",
+        "0.001",
+        "0.002",
+        "--batch",
+        "2",
+        "--threads",
+        "1",
+        "--train",
+        "0.5",
+        "--validation",
+        "0.2",
+    ]
     document = run(train, "--data", str(folder), "--peers", peer, *size, capsys=capsys)
     assert document["skipped"] == {}
-    (row,) = document["rows"]
-    assert row["name"] == peer
-    assert row["figures"]["images/s"] > 0
-    assert 0 <= row["figures"]["mAP"] <= row["figures"]["mAP50"] <= 1
+    assert [row["name"] for row in document["rows"]] == [peer, peer]
+    for row in document["rows"]:
+        assert row["figures"]["images/s"] > 0
+        assert 0 <= row["figures"]["mAP"] <= row["figures"]["mAP50"] <= 1
 
 
 def test_train_refuses_a_peer_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
