@@ -59,7 +59,7 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo 'Installing the tools of a developer into $(VENV) (once)'
-	@$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[$(USE),dev]'
+	@$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[$(USE),pretrained,dev]'
 	@touch $@
 
 constraints: $(VENV)/.installed-dev
