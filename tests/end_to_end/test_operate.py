@@ -147,7 +147,7 @@ def measure(world: World, value: float) -> None:
     any(shutil.which(name) is None for name in NEEDED), reason="needs apt install curl openssl sed"
 )
 def test_the_commands_of_the_page(project: World, reader: tuple[Reader, Receiver]) -> None:
-    """A running daemon, a reviewed change, an alert, two rollbacks and two promotions."""
+    """A daemon, a reviewed change, an alert, two rollbacks, a pause, a prune, promotions, a new password."""
     typing, receiver = reader
     (operated,) = blocks("A daemon", "yaml")
     project.environment.write_text(project.environment.read_text() + operated)
@@ -173,6 +173,14 @@ def test_the_commands_of_the_page(project: World, reader: tuple[Reader, Receiver
     assert len(launches(project.writes())) == 2, "what is put back has run already"
     assert "0.001" in project.scenario.read_text()
 
+    for block in blocks("A pause", "sh"):
+        typing.type(block)
+    for block in blocks("Tidying up", "sh"):
+        typing.type(block)
+    taken = [line for line in project.writes() if line.startswith("DELETE /")]
+    assert len(taken) == 1, "the run that was taken back"
+    assert len(launches(project.writes())) == 2, "a pause starts nothing, before and after"
+
     first, second, third = blocks("A promotion", "sh")
     (served,) = blocks("A promotion", "yaml")
     with project.scenario.open("a") as spec:
@@ -183,6 +191,16 @@ def test_the_commands_of_the_page(project: World, reader: tuple[Reader, Receiver
     typing.type(third)
     written = [line.split("/")[0] for line in project.writes() if "/deployments" in line]
     assert written == ["POST ", "PATCH "], "one server, one URL"
+
+    (kept,) = blocks("A rotated password", "yaml")
+    project.environment.write_text(project.environment.read_text() + kept)
+    given, rotated = blocks("A rotated password", "sh")
+    typing.type(given)
+    before = len(typing.said)
+    typing.type(rotated)
+    assert "why: secret values changed (hash differs)" in "".join(typing.said[before:])
+    sent = [line for line in project.writes() if "/admin/secrets" in line]
+    assert [line.split()[0] for line in sent] == ["POST", "PATCH"]
 
     (asked,) = blocks("Where a model comes from", "sh")
     typing.type(asked)
