@@ -16,6 +16,7 @@ from huggingface_hub.errors import (
     OfflineModeIsEnabled,
     StrictDataclassError,
 )
+from huggingface_hub.utils.tqdm import disable_progress_bars
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
@@ -27,9 +28,10 @@ from trainer.training.run import RANDOM
 logger = logging.getLogger(__name__)
 
 # What matters of a loading, absent weights, is an error below; the libraries would print every key, and bars.
-transformers.logging.set_verbosity(logging.CRITICAL)
-transformers.logging.disable_progress_bar()
-huggingface_hub.utils.disable_progress_bars()
+_transformers_log: Any = transformers.logging  # parts of it have no types
+_transformers_log.set_verbosity(logging.CRITICAL)
+_transformers_log.disable_progress_bar()
+disable_progress_bars()
 
 FILES = ("config.json", "model.safetensors")
 
