@@ -25,7 +25,7 @@ from tests.reconciler.ledger import ACTIVE, Wish
 from tests.reconciler.slots import ceph, new_bucket
 
 #: A lock in a bucket of moto costs some twenty requests a round, all of them in Python.
-ROUNDS = {"file": 200, "moto": 25, "ceph": 200}
+ROUNDS = {"file": 200, "moto": 40, "ceph": 200}
 DAEMONS = ("one", "two")
 CRON = "cron"
 

@@ -129,13 +129,13 @@ def train(
         command += ["--set", setting]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=800, check=False
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=500, check=False
     )
 
 
 @needs_transformers
 @pytest.mark.training
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(600)
 def test_a_larger_detector_trains_exports_and_predicts(tmp_path: Path) -> None:
     """From nothing, five steps, by the command of the container; then with ONNX Runtime on any batch size."""
     from trainer.detection.pretrained.loading import build
