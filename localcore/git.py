@@ -146,7 +146,10 @@ class Mirror:
         found, position = [], 0
         for _ in blobs:
             end = data.index(b"\n", position)
-            size = int(data[position:end].split()[2])
+            head = data[position:end].split()
+            if len(head) != 3:  # "ID missing"
+                raise GitError(f"the copy of the repository is damaged: {head[0].decode()} is missing")
+            size = int(head[2])
             found.append(data[end + 1 : end + 1 + size])
             position = end + 2 + size
         return found

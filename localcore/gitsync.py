@@ -144,16 +144,27 @@ class GitSync:
             with self._wake:
                 self._wanted = False
             try:
-                for application in self._store.admin.applications():
-                    self.sync(application)
-            except sqlite3.Error:
+                self._round()
+            except Exception:  # whatever one round met, applications are synced until the server ends
                 log.exception("the sync could not do its round; it tries again")
             with self._wake:
                 self._wake.wait_for(lambda: self._wanted or self._ended, timeout=self._interval)
 
-    def forget(self, application: str) -> None:
-        """Remove an application's mirror."""
-        shutil.rmtree(self._folder / application, ignore_errors=True)
+    def _round(self) -> None:
+        """Sync each application, and remove the mirrors of those that are gone.
+
+        Only this thread touches a mirror: no application loses its own while it is read.
+        """
+        applications = self._store.admin.applications()
+        for application in applications:
+            try:
+                self.sync(application)
+            except Exception:  # the other applications are synced all the same
+                log.exception("application %s could not be synced; it is tried again", application["name"])
+        names = {application["name"] for application in applications}
+        for mirror in self._folder.glob("*"):
+            if mirror.name not in names:
+                shutil.rmtree(mirror, ignore_errors=True)
 
     def sync(self, application: Row) -> None:
         """Bring one application up to date and write its status.
@@ -166,6 +177,11 @@ class GitSync:
         except (GitError, OSError) as error:
             log.warning("application %s: %s", name, error)
             status = self._failed(application, str(error))
+        except sqlite3.IntegrityError:
+            if self._store.admin.application(name) is not None:
+                raise
+            log.info("application %s was removed while it was synced", name)
+            return
         current = self._store.admin.application(name)
         if current is not None and self._same(current, application):
             self._store.admin.set_application_status(name, status)

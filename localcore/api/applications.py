@@ -96,6 +96,6 @@ def delete(svc: Svc, name: str) -> dict[str, Any]:
     """The executables it brought go with it."""
     if not svc.store.admin.delete_application(name):
         raise not_found("Application", name)
-    svc.sync.forget(name)
+    svc.sync.refresh()
     svc.engine.wake()
     return {"id": name, "message": "Application has been successfully deleted."}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ class World:
     """A store, a sync and a repository."""
 
     def __init__(self, folder: Path, gitops: Any, support: Any) -> None:
+        self.folder = folder
         self.store = Store(folder / "db")
         self.changes: list[None] = []
         self.sync = GitSync(self.store, folder / "git", 3600, lambda: self.changes.append(None))
@@ -33,9 +36,12 @@ class World:
         row = self.store.admin.application(name)
         assert row is not None
         self.sync.sync(row)
-        again = self.store.admin.application(name)
-        assert again is not None
-        return self.store.admin.application_status(again)
+        return self.status(name)
+
+    def status(self, name: str = "app") -> dict[str, Any]:
+        row = self.store.admin.application(name)
+        assert row is not None
+        return self.store.admin.application_status(row)
 
     def ids(self) -> list[str]:
         return [one["id"] for one in self.store.catalog.executables("demo", None)]
@@ -230,3 +236,69 @@ def test_credentials_stay_out_of_sight(tmp_path: Path, monkeypatch: pytest.Monke
     assert any("Authorization: Basic" in value for value in seen[-1][1].values())
     for path in (tmp_path / "mirror").rglob("*"):
         assert not path.is_file() or b"Authorization" not in path.read_bytes()
+
+
+def test_an_unforeseen_error_keeps_no_other_application_back(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Proves: one that cannot be synced, for whatever reason, ends neither a round nor the loop."""
+    world.gitops.write("templates/a.yaml", world.template("aaaa"))
+    world.gitops.write("faulty/b.yaml", world.template("bbbb"))
+    world.add("app-faulty", "faulty")
+    world.add("app-good")
+    resolve, rounds = Mirror.resolve, threading.Semaphore(0)
+
+    def resolved(mirror: Mirror, revision: str) -> str:
+        if mirror._folder.name == "app-faulty":
+            raise IndexError("nobody thought of this")
+        rounds.release()
+        return resolve(mirror, revision)
+
+    monkeypatch.setattr(Mirror, "resolve", resolved)
+    world.sync.start()
+    for _ in range(2):
+        assert rounds.acquire(timeout=20)
+        world.sync.refresh()
+    assert world.sync.alive
+    world.sync.stop()
+    assert "app-faulty could not be synced" in caplog.text
+    assert world.status("app-faulty")["syncStatus"] == "Unknown"
+
+
+def test_no_mirror_is_removed_while_it_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: an application deleted in the middle of its sync; its mirror goes with the next round."""
+    world.gitops.write("templates/a.yaml", world.template("aaaa"))
+    world.add()
+    files, remove = Mirror.files, shutil.rmtree
+    deleted, removed = threading.Event(), threading.Event()
+
+    def read(mirror: Mirror, commit: str, path: str) -> dict[str, bytes]:
+        assert world.store.admin.delete_application("app")
+        world.sync.refresh()
+        deleted.set()
+        found = files(mirror, commit, path)
+        assert not removed.is_set()
+        return found
+
+    def removing(path: Path, **options: Any) -> None:
+        remove(path, **options)
+        removed.set()
+
+    monkeypatch.setattr(Mirror, "files", read)
+    monkeypatch.setattr(shutil, "rmtree", removing)
+    world.sync.start()
+    assert deleted.wait(20)
+    assert removed.wait(20)
+    world.sync.stop()
+    assert not (world.folder / "git" / "app").exists()
+    assert world.ids() == []
+
+
+def test_a_damaged_mirror_is_said(world: World) -> None:
+    """Proves: an object that Git does not find is an error of its own words, and not a crash."""
+    world.gitops.write("templates/a.yaml", world.template("aaaa"))
+    world.add()
+    world.run()
+    mirror = Mirror(world.folder / "git" / "app", Remote(str(world.gitops.root)))
+    with pytest.raises(GitError, match=f"{'0' * 40} is missing"):
+        mirror._contents(["0" * 40])

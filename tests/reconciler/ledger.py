@@ -93,12 +93,17 @@ def mine(run: dict[str, Any]) -> bool:
 
 
 def since(runs: list[dict[str, Any]], name: str, wish: Wish) -> list[dict[str, Any]]:
-    """Runs of a configuration that count."""
+    """Runs of a configuration that count.
+
+    AI Core cuts `createdAt` to the second, and so is `rerunAfter` (docs/spec.md): a run that was created at
+    06.5 says 06, and is none from before 06.5.
+    """
+    moment = wish.rerun_after and wish.rerun_after.replace(microsecond=0)
     return [
         run
         for run in runs
         if run["configurationName"] == name
-        and (wish.rerun_after is None or datetime.fromisoformat(run["createdAt"]) >= wish.rerun_after)
+        and (moment is None or datetime.fromisoformat(run["createdAt"]) >= moment)
     ]
 
 
