@@ -20,7 +20,8 @@ def serve(app: FastAPI, port: int, *, ready: Callable[[str], None] = lambda _: N
 
     Raises PortInUseError when the port is taken.
     """
-    with socket.socket() as listener:
+    # With the protocol named, asyncio sends a body at once; else it waits for the receipt of its head.
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, port))

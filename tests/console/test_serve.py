@@ -14,16 +14,19 @@ from console.serve import PortInUseError, serve
 def test_it_listens_on_loopback_and_tells_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """Port 0 becomes a real port, and the socket handed on is bound to 127.0.0.1."""
     seen: list[tuple[str, int]] = []
+    protocols: list[int] = []
     told: list[str] = []
 
     def run(_: uvicorn.Server, sockets: list[socket.socket]) -> None:
         seen.extend(one.getsockname() for one in sockets)
+        protocols.extend(one.proto for one in sockets)
 
     monkeypatch.setattr(uvicorn.Server, "run", run)
     serve(FastAPI(), 0, ready=told.append)
     ((host, port),) = seen
     assert host == "127.0.0.1"
     assert told == [f"http://127.0.0.1:{port}/"]
+    assert protocols == [socket.IPPROTO_TCP]  # by which asyncio knows to send at once
 
 
 def test_a_taken_port_is_refused_with_the_remedy() -> None:

@@ -146,4 +146,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     except (OSError, OverflowError) as error:
         raise InputError(f"cannot listen on {host}:{port} ({error}): choose another address") from error
     with listener:
+        # Connections inherit it. Else an answer's body waits up to 40 ms for the receipt of its head: asyncio
+        # sees to that only for sockets that name their protocol, and these do not.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener

@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from trainer.serving.run import _listening
+
 ROOT = Path(__file__).parents[3]
 SERVING = [sys.executable, "-m", "trainer", "model-serving"]
 
@@ -145,6 +147,16 @@ def test_what_cannot_be_served_ends_with_two(
         )  # fmt: skip
     assert done.returncode == 2, done.stderr
     assert words in done.stderr.strip().splitlines()[-1]
+
+
+def test_connections_send_at_once() -> None:
+    """The body of an answer does not wait for the receipt of its head."""
+    with (
+        _listening("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_no_torch_is_loaded(colour_detector: Path) -> None:
