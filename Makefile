@@ -6,7 +6,8 @@ DATA ?=
 VENV := .venv
 BIN := $(VENV)/bin
 USE := train,local,console,kubernetes
-PYTEST_FLAGS ?= -n 2 --dist loadfile
+# The order is that of tests/conftest.py: xdist's own begins with the files of many tests, and the long ones have few.
+PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check generated constraints clean-demo

@@ -8,10 +8,12 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import boto3
+import botocore.session
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
@@ -23,6 +25,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 from botocore.httpsession import URLLib3Session
+from botocore.loaders import Loader, create_loader
 from botocore.utils import get_environ_proxies
 
 from reconciler.clock import Clock, SystemClock
@@ -58,6 +61,12 @@ logging.getLogger("botocore").setLevel(logging.INFO)
 _ERROR_CODE = re.compile(rb"<Code>([A-Za-z0-9.]{1,80})</Code>")
 
 
+@lru_cache(maxsize=1)
+def _descriptions(search_path: str | None) -> Loader:
+    """What botocore knows of services, read once a process: a daemon opens its bucket every round."""
+    return create_loader(search_path)
+
+
 class Bucket:
     """Requests to `bucket`; keys begin with `path_prefix`. Without keys boto3 searches in its own places."""
 
@@ -76,7 +85,9 @@ class Bucket:
         self.name, self._prefix = name, path_prefix.strip("/")
         self.where = f"s3://{name} at {endpoint or 'AWS'}"
         self._clock = clock or SystemClock()
-        session = boto3.session.Session(access_key_id, secret_access_key)
+        core = botocore.session.Session()
+        session = boto3.session.Session(access_key_id, secret_access_key, botocore_session=core)
+        core.register_component("data_loader", _descriptions(core.get_config_variable("data_path")))
         self.client: S3Client = session.client(
             "s3",
             endpoint_url=endpoint,

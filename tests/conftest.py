@@ -16,6 +16,12 @@ _ROOT = Path(__file__).parent.parent
 _FOREIGN = ("AICORE_", "AWS_", "GIT_", "TRAINER_")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with tests that take long come first: the workers then end together, not one minutes later."""
+    long = {item.path for item in items if item.get_closest_marker("long")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests neither read the user's credentials nor depend on the user's Git settings."""
