@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 
 from git import Repo
 from git.exc import GitCommandError
@@ -15,14 +16,14 @@ from generator.git_errors import repository_error
 class GitCommands:
     """Runs git at the top of a clone, under the variables of `git_environment`.
 
-    `urls` are those of the remote when this was made: what needs them later makes another one.
+    `urls` are those of the remote when they were first asked for: who expects others makes another one.
     """
 
     def __init__(self, repo: Repo, remote: str, credentials: Credentials | None) -> None:
         self.repo, self.remote = repo, remote
         self._secrets = (credentials.password,) if credentials else ()
-        self.urls = self._urls()
-        repo.git.update_environment(**variables(credentials, self.urls), **identity(repo))
+        hosts = self.urls if credentials else ()
+        repo.git.update_environment(**variables(credentials, hosts), **identity(repo))
 
     def run(
         self, action: str, *command: str, env: Mapping[str, str] | None = None, feed: bytes | None = None
@@ -58,7 +59,8 @@ class GitCommands:
             check_url(url)
         return self.run(action, verb, *command)
 
-    def _urls(self) -> list[str]:
+    @cached_property
+    def urls(self) -> list[str]:
         """URLs that fetch and push use, after the substitutions that the user configured."""
         found: list[str] = []
         for side in ((), ("--push",)):

@@ -62,11 +62,12 @@ def variables(credentials: Credentials | None, urls: Iterable[str]) -> dict[str,
 
 def identity(repo: Repo) -> dict[str, str]:
     """A name for commits where nobody configured one, as on a CI machine."""
-    configured = repo.git.config("--get", "--default", "", "user.email") or os.environ.get("EMAIL")
+    nameless = [role for role in ("AUTHOR", "COMMITTER") if f"GIT_{role}_EMAIL" not in os.environ]
+    if not nameless or os.environ.get("EMAIL") or repo.git.config("--get", "--default", "", "user.email"):
+        return {}
     result: dict[str, str] = {}
-    for role in ("AUTHOR", "COMMITTER"):
-        if not configured and f"GIT_{role}_EMAIL" not in os.environ:
-            result |= {f"GIT_{role}_NAME": "corespec", f"GIT_{role}_EMAIL": "corespec@localhost"}
+    for role in nameless:
+        result |= {f"GIT_{role}_NAME": "corespec", f"GIT_{role}_EMAIL": "corespec@localhost"}
     return result
 
 

@@ -15,6 +15,8 @@ import pytest
 from benchmarks import plan, render, serve, train
 from benchmarks.report import PeerMissingError
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 
 needs_kubectl = pytest.mark.skipif(

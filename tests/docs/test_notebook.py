@@ -18,6 +18,8 @@ import pytest
 from tests.docs.page import page, table_rows
 from tests.docs.runner import cells
 
+pytestmark = pytest.mark.long
+
 DOCS = Path(__file__).parents[2] / "docs"
 NOTEBOOK = DOCS / "tutorial.ipynb"
 RUNNER = Path(__file__).with_name("runner.py")

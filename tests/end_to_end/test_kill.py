@@ -13,6 +13,8 @@ from reconciler.session import open_session
 from tests.end_to_end.guillotine import KILLED, Guillotine
 from tests.end_to_end.world import CATALOG, World
 
+pytestmark = pytest.mark.long
+
 #: Walks at the same time: most of one is waiting for the server.
 WORKERS = 3
 

@@ -33,6 +33,8 @@ from tests.properties.site import CATALOG, LAUNCH_ONLY, Site
 from tests.reconciler.fake import FAULTS, FakeAICore, FakeClock, KilledError
 from tests.reconciler.ledger import ACTIVE, Wish
 
+pytestmark = pytest.mark.long
+
 ROUNDS = int(os.environ.get("CORESPEC_WEEK", "2000"))
 #: Bytes at which the event log is turned over here: small, so that a week fills it several times.
 LOG_BYTES = 40_000

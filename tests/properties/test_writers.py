@@ -24,6 +24,8 @@ from tests.reconciler.fake import FakeClock
 from tests.reconciler.ledger import ACTIVE, Wish
 from tests.reconciler.slots import ceph, new_bucket
 
+pytestmark = pytest.mark.long
+
 #: A lock in a bucket of moto costs some twenty requests a round, all of them in Python.
 ROUNDS = {"file": 200, "moto": 40, "ceph": 200}
 DAEMONS = ("one", "two")

@@ -18,6 +18,8 @@ from reconciler.session import Session
 from tests.reconciler.project import LAUNCH_ONLY, Project
 from tests.reconciler.proxy import BREAKS, Broken, Proxy
 
+pytestmark = pytest.mark.long
+
 NAMES = ("S3_ID", "S3_KEY", "D_USER", "D_PASS", "TOKEN", "WIDE", "G_USER", "G_PASS")
 DECLARED = """\
 docker: {{registry: docker.io/acme, secret: {name}-docker, username: env:D_USER, password: env:D_PASS}}

@@ -16,6 +16,8 @@ import urllib3
 from tests.reconciler.matrix import Scene, scenes
 from tests.reconciler.stub import WRONGS, Stub, Wrong
 
+pytestmark = pytest.mark.long
+
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 _TABLE = re.compile(r"<!-- begin: (\w+) -->\n(.*?)<!-- end -->", re.DOTALL)
 

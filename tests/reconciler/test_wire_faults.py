@@ -18,6 +18,8 @@ from reconciler.live import Execution
 from tests.reconciler.project import LAUNCH_ONLY, QUICK, Project
 from tests.reconciler.proxy import BREAKS, Broken, Proxy
 
+pytestmark = pytest.mark.long
+
 _SPAWN = multiprocessing.get_context("forkserver")
 _SPAWN.set_forkserver_preload(["tests.reconciler.project"])
 

@@ -28,7 +28,7 @@ from generator.spec.resolve import resolve
 from tests.end_to_end.world import Result, corespec, git
 from tests.integration.images.conftest import Packages, Registries
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(1200)]
 
 CATALOG = {name: workflow for name, workflow in load_catalog().items() if workflow.builds_image}
 BASE = "python:3.11-slim-bookworm"

@@ -24,6 +24,8 @@ from trainer.parameters.detection import parse
 from trainer.training import processes
 from trainer.training.hardware import choose_devices
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
