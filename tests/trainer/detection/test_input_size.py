@@ -30,8 +30,9 @@ def test_small_objects_want_a_larger_input_than_large_ones() -> None:
     assert small[0] > large[0]
 
 
-def test_pictures_are_not_enlarged_beyond_what_they_have() -> None:
-    assert choose_input_size([picture(128, 96, 0.02)]) == (128, 96)
+def test_pictures_are_enlarged_by_a_quarter_at_most_and_for_small_objects_only() -> None:
+    assert choose_input_size([picture(128, 96, 0.02)]) == (160, 128)
+    assert choose_input_size([picture(128, 96, 0.25)]) == (128, 96)
 
 
 def test_given_sides_are_kept_and_the_other_follows_the_shape() -> None:
