@@ -17,7 +17,8 @@ from reconciler.check import Check, checks, run_checks
 from reconciler.clock import Clock
 from reconciler.counts import Counts, checked_counts
 from reconciler.dataset import DatasetManifest
-from reconciler.desired import Desired, desired
+from reconciler.deriving import desired
+from reconciler.desired import Desired
 from reconciler.errors import AuthenticationError
 from reconciler.objectstore import ObjectStore
 from reconciler.plan_model import Problem

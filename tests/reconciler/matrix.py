@@ -13,7 +13,8 @@ from generator.spec.operations import Policy, Prune
 from reconciler.adminvalues import held_values, store_fields
 from reconciler.aicore import AICoreWriter
 from reconciler.apply import apply
-from reconciler.desired import Desired, _onboarding
+from reconciler.deriving import _onboarding
+from reconciler.desired import Desired
 from reconciler.errors import ReconcilerError
 from reconciler.events import Emitter
 from reconciler.live import Live

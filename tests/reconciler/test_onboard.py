@@ -15,7 +15,8 @@ from generator.spec.environment import Environment
 from reconciler.adminvalues import held_values, store_fields
 from reconciler.aicore import AICoreWriter
 from reconciler.connection import Credentials
-from reconciler.desired import Desired, _onboarding
+from reconciler.deriving import _onboarding
+from reconciler.desired import Desired
 from reconciler.directorystore import DirectoryStore
 from reconciler.errors import ApiError, AuthenticationError, NotHealthyError, TransientError
 from reconciler.live import Live
