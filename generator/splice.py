@@ -70,6 +70,10 @@ def remove_key(path: str, text: str, where: Where, *, keep: int = 1) -> str:
     if not _in_braces(parent):
         begin = text.rfind("\n", 0, key.start_mark.index) + 1
         result = _cut(text, begin, _line_end(text, _end(value)), "")
+        if len(pairs) == 1 and len(where) > 1:  # `keep` says that its block stays: nothing is another value
+            name, _ = _pair(_at(root, where[:-2]), where[-2])
+            colon = text.index(":", name.end_mark.index) + 1
+            result = _cut(result, colon, colon, " {}")
     elif number:
         result = _cut(text, _end(pairs[number - 1][1]), _end(value), "")
     elif len(pairs) > 1:

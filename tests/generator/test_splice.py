@@ -83,6 +83,13 @@ def test_a_block_over_several_lines_goes_whole() -> None:
     assert remove_key("x", long, ("a", "suspend")) == "a:\n  b: 1\n\n  # next\n  c: 2\n"
 
 
+def test_a_block_that_stays_without_its_last_key_is_an_empty_one() -> None:
+    """And not nothing at all; the comment behind its name stays."""
+    text = "a:\n  'b' :  # why\n    s: {t: 1}\n  c: 2\n"
+    assert remove_key("x", text, ("a", "b", "s"), keep=3) == "a:\n  'b' : {}  # why\n  c: 2\n"
+    assert remove_key("x", text, ("a", "b", "s"), keep=1) == "a:\n  c: 2\n"
+
+
 @pytest.mark.parametrize("text", ["a: {b: 1, s: 2, c: 3}\n", "a: {s: 2, b: 1}\n", "a: {b: 1, s: 2}\n"])
 def test_a_key_between_others_in_braces(text: str) -> None:
     """No comma too many, none too few."""

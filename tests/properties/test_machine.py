@@ -336,7 +336,9 @@ class Specs(RuleBasedStateMachine):
             assert item["configurationName"] not in names or name == SERVER, f"{name} is wanted"
             assert not self.protected.get(name), f"{name} is protected"
         for item in gone:
-            assert item["status"] in {"COMPLETED", "DEAD", "STOPPED"}, item
+            # AI Core stops nothing that is UNKNOWN; it is deleted at once (docs/reconcile.md).
+            unstoppable = item["status"] == "UNKNOWN" and allowed is not None and allowed.stop_running
+            assert unstoppable or item["status"] in {"COMPLETED", "DEAD", "STOPPED"}, item
             assert item["id"] not in self.serves.values() or not self._living(), "its model serves"
         assert not stopped or (allowed and allowed.stop_running)
         if gone:
