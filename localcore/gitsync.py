@@ -145,7 +145,7 @@ class GitSync:
                 self._wanted = False
             try:
                 self._round()
-            except Exception:  # whatever one round met, applications are synced until the server ends
+            except sqlite3.Error:
                 log.exception("the sync could not do its round; it tries again")
             with self._wake:
                 self._wake.wait_for(lambda: self._wanted or self._ended, timeout=self._interval)
@@ -157,10 +157,7 @@ class GitSync:
         """
         applications = self._store.admin.applications()
         for application in applications:
-            try:
-                self.sync(application)
-            except Exception:  # the other applications are synced all the same
-                log.exception("application %s could not be synced; it is tried again", application["name"])
+            self.sync(application)
         names = {application["name"] for application in applications}
         for mirror in self._folder.glob("*"):
             if mirror.name not in names:
@@ -177,11 +174,12 @@ class GitSync:
         except (GitError, OSError) as error:
             log.warning("application %s: %s", name, error)
             status = self._failed(application, str(error))
-        except sqlite3.IntegrityError:
-            if self._store.admin.application(name) is not None:
-                raise
-            log.info("application %s was removed while it was synced", name)
-            return
+        except Exception as error:  # nobody foresaw it: it ends no loop, and it does not stay hidden
+            if self._store.admin.application(name) is None:
+                return  # removed while it was synced
+            log.exception("application %s could not be synced", name)
+            kind = type(error).__name__
+            status = self._failed(application, f"the sync met an error of its own ({kind}): see its log")
         current = self._store.admin.application(name)
         if current is not None and self._same(current, application):
             self._store.admin.set_application_status(name, status)

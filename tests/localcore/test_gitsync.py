@@ -262,7 +262,8 @@ def test_an_unforeseen_error_keeps_no_other_application_back(
     assert world.sync.alive
     world.sync.stop()
     assert "app-faulty could not be synced" in caplog.text
-    assert world.status("app-faulty")["syncStatus"] == "Unknown"
+    faulty = world.status("app-faulty")
+    assert (faulty["syncStatus"], "error of its own (IndexError)" in faulty["message"]) == ("Unknown", True)
 
 
 def test_no_mirror_is_removed_while_it_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
