@@ -5,6 +5,8 @@ Whoever speaks S3 here (the object store, `s3://` sources) goes through `Bucket`
 
 from __future__ import annotations
 
+import base64
+import binascii
 import logging
 import re
 from collections.abc import Callable, Mapping
@@ -34,6 +36,7 @@ from reconciler.retry import repeat_read
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 T = TypeVar("T")
 
@@ -140,6 +143,13 @@ class Bucket:
 
         return self.call(look)
 
+    def sha256(self, key: str) -> str | None:
+        """The SHA-256 (hex) of the object of that full key, as far as the server says; None without one."""
+        answer = self.unless_absent(
+            lambda: self.client.head_object(Bucket=self.name, Key=key, ChecksumMode="ENABLED")
+        )
+        return object_sha256(answer) if answer else None
+
     def put(self, key: str, body: bytes, headers: Mapping[str, str], sha256: str, query: str = "") -> str:
         """PUT `body` (its SHA-256, hex, is signed) to a full key, once; returns the ETag as it was sent.
 
@@ -197,3 +207,18 @@ class Bucket:
 def code(error: ClientError) -> str:
     """S3's own name of an error, "" where it gave none."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def object_sha256(head: HeadObjectOutputTypeDef) -> str | None:
+    """The SHA-256 (hex) of an object: S3's own checksum of the whole, else the one in our metadata.
+
+    Of an object that came in parts (its ETag says so) S3 keeps a checksum of checksums, which says nothing
+    about the whole.
+    """
+    checksum = head.get("ChecksumSHA256", "")
+    if checksum and "-" not in checksum and "-" not in head["ETag"]:
+        try:
+            return base64.b64decode(checksum, validate=True).hex()
+        except binascii.Error:
+            return None
+    return head["Metadata"].get("sha256")

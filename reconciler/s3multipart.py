@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlencode
 
 from botocore.exceptions import ClientError
@@ -29,6 +29,8 @@ MIB = 1 << 20
 #: Bytes of a part, and the size from which a file travels in parts.
 PART = 16 * MIB
 _MOST_PARTS = 10_000
+#: The id of an unfinished upload, and the parts that the server lists of it by their numbers.
+_Upload: TypeAlias = "tuple[str, dict[int, PartTypeDef]]"
 
 
 def part_size(size: int) -> int:
@@ -48,8 +50,12 @@ class Parts:
 
         An exception from `arrived` ends it too; the parts that have arrived stay for the next attempt.
         """
-        upload = self._begin(key, file)
-        sending = _Sending(self._listed(key, upload))
+        found = self._bucket.call(lambda: self._unfinished(key))
+        if found is None and self._bucket.sha256(key) == file.sha256:
+            arrived(file.size, sent=False)  # the end of a killed attempt was still on its way: it has arrived
+            return
+        upload, there = found or self._begin(key, file)
+        sending = _Sending(there)
         digest = hashlib.sha256()
         try:
             with path.open("rb") as stream:
@@ -111,35 +117,49 @@ class Parts:
             self._room.give(size)
         return {"PartNumber": number, "ETag": etag, "ChecksumSHA256": checksum}
 
-    def _begin(self, key: str, file: DatasetFile) -> str:
-        """The id of the latest unfinished upload of that very key, or of a new one; older ones are given up.
+    def _begin(self, key: str, file: DatasetFile) -> _Upload:
+        """A new upload. Looking belongs to each attempt: a beginning whose answer was lost is found."""
 
-        Looking and beginning are one attempt: where the answer to a beginning is lost, it is found.
-        """
-        client, bucket = self._bucket.client, self._bucket.name
-
-        def attempt() -> str:
-            answer = client.list_multipart_uploads(Bucket=bucket, Prefix=key)
-            ours = [item for item in answer.get("Uploads", ()) if item["Key"] == key]
-            ours.sort(key=lambda item: (item["Initiated"], item["UploadId"]))
-            for item in ours[:-1]:
-                self._abort(key, item["UploadId"])
-            if ours:
-                return ours[-1]["UploadId"]
-            return client.create_multipart_upload(
-                Bucket=bucket, Key=key, Metadata={"sha256": file.sha256}, ChecksumAlgorithm="SHA256"
-            )["UploadId"]
+        def attempt() -> _Upload:
+            if found := self._unfinished(key):
+                return found
+            begun = self._bucket.client.create_multipart_upload(
+                Bucket=self._bucket.name,
+                Key=key,
+                Metadata={"sha256": file.sha256},
+                ChecksumAlgorithm="SHA256",
+            )
+            return begun["UploadId"], {}
 
         return self._bucket.call(attempt)
 
-    def _listed(self, key: str, upload: str) -> dict[int, PartTypeDef]:
-        def pages() -> dict[int, PartTypeDef]:
-            found = self._bucket.client.get_paginator("list_parts").paginate(
-                Bucket=self._bucket.name, Key=key, UploadId=upload
-            )
-            return {part["PartNumber"]: part for page in found for part in page.get("Parts", ())}
+    def _unfinished(self, key: str) -> _Upload | None:
+        """The unfinished upload of that very key that has most; others are given up, the older of two equals.
 
-        return self._bucket.call(pages)
+        Not simply the latest: what a killed attempt began may appear after the one that others went on with.
+        """
+        listed = self._bucket.client.list_multipart_uploads(Bucket=self._bucket.name, Prefix=key)
+        ours = [item for item in listed.get("Uploads", ()) if item["Key"] == key]
+        ours.sort(key=lambda item: (item["Initiated"], item["UploadId"]))
+        found = [
+            (item["UploadId"], parts)
+            for item in ours
+            if (parts := self._listed(key, item["UploadId"])) is not None
+        ]
+        found.sort(key=lambda upload: sum(part["Size"] for part in upload[1].values()))
+        for upload, _ in found[:-1]:
+            self._abort(key, upload)
+        return found[-1] if found else None
+
+    def _listed(self, key: str, upload: str) -> dict[int, PartTypeDef] | None:
+        """The parts that have arrived; None where the upload has ended since it was listed."""
+        pages = self._bucket.client.get_paginator("list_parts").paginate(
+            Bucket=self._bucket.name, Key=key, UploadId=upload
+        )
+        try:
+            return {part["PartNumber"]: part for page in pages for part in page.get("Parts", ())}
+        except self._bucket.client.exceptions.NoSuchUpload:
+            return None
 
     def _finish(self, key: str, upload: str, parts: list[CompletedPartTypeDef]) -> None:
         def complete(condition: dict[str, str]) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -18,9 +16,6 @@ from reconciler.objectstore import Arrived, changed, uncounted
 from reconciler.room import Room
 from reconciler.s3client import PRESENT, Bucket, code
 from reconciler.s3multipart import PART, Parts
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 _PART_WORKERS = 8
 #: Bytes of files and parts in memory at the same time.
@@ -67,8 +62,10 @@ class S3Store:
         sizes = self.bucket.call(lambda: self._list(f"{prefix}/"))
         candidates = [file for file in files if sizes.get(file.path) == file.size]
         with ThreadPoolExecutor(self.workers) as pool:
-            same = pool.map(lambda file: self._digest(f"{prefix}/{file.path}") == file.sha256, candidates)
-            return frozenset(file.path for file, is_same in zip(candidates, same, strict=True) if is_same)
+            found = pool.map(lambda file: self._sha256(f"{prefix}/{file.path}"), candidates)
+            return frozenset(
+                file.path for file, sha256 in zip(candidates, found, strict=True) if sha256 == file.sha256
+            )
 
     def sizes(self, prefix: str) -> dict[str, int]:
         found = self.bucket.call(lambda: self._list(f"{prefix}/"))
@@ -78,7 +75,7 @@ class S3Store:
         path, key = source / file.path, f"{prefix}/{file.path}"
         if file.size > PART:
             self._parts.send(self.bucket.key(key), path, file, arrived)
-            if self._digest(key) != file.sha256:
+            if self._sha256(key) != file.sha256:
                 raise TransientError(f"{self.bucket.where} holds {key}, and not with what was sent.")
             return
         with self._room.of(file.size):
@@ -116,7 +113,7 @@ class S3Store:
 
         if self.bucket.call(attempt):
             return True
-        if self._digest(key) == file.sha256:
+        if self._sha256(key) == file.sha256:
             return False  # another writer, or an attempt of ours whose answer was lost
         self.bucket.call(lambda: write({}))
         return True
@@ -143,24 +140,5 @@ class S3Store:
             item["Key"][len(start) :]: item["Size"] for page in pages for item in page.get("Contents", [])
         }
 
-    def _digest(self, key: str) -> str | None:
-        full = self.bucket.key(key)
-        answer = self.bucket.unless_absent(
-            lambda: self.bucket.client.head_object(Bucket=self.bucket.name, Key=full, ChecksumMode="ENABLED")
-        )
-        return object_sha256(answer) if answer else None
-
-
-def object_sha256(head: HeadObjectOutputTypeDef) -> str | None:
-    """The SHA-256 (hex) of an object: S3's own checksum of the whole, else the one in our metadata.
-
-    Of an object that came in parts (its ETag says so) S3 keeps a checksum of checksums, which says nothing
-    about the whole.
-    """
-    checksum = head.get("ChecksumSHA256", "")
-    if checksum and "-" not in checksum and "-" not in head["ETag"]:
-        try:
-            return base64.b64decode(checksum, validate=True).hex()
-        except binascii.Error:
-            return None
-    return head["Metadata"].get("sha256")
+    def _sha256(self, key: str) -> str | None:
+        return self.bucket.sha256(self.bucket.key(key))

@@ -21,8 +21,7 @@ from reconciler.clock import Clock
 from reconciler.dataset import IGNORED_NAMES, DatasetFile, DatasetManifest, manifest
 from reconciler.errors import DatasetError
 from reconciler.files import write_atomically
-from reconciler.s3client import Bucket
-from reconciler.s3store import object_sha256
+from reconciler.s3client import Bucket, object_sha256
 from reconciler.sources.names import Refused, safe_parts
 
 T = TypeVar("T")

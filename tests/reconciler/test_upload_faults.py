@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
+import re
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -155,6 +158,81 @@ def test_a_connection_that_breaks_at_any_request(
         upload(store, prefix, data, clock=FakeClock())
         assert clock.slept == [0.5] * number
         _check(store, data, prefix)
+
+
+@dataclass
+class Late:
+    """Holds the first request that `pattern` finds, kills its sender, delivers it in the next attempt."""
+
+    pattern: str = ""
+    lands_at: int = 0  #: number of the next attempt's request before which it lands, from 1
+    killed_at: int = 0  #: number of the next attempt's request at which that is killed too
+    held: Any = None
+    _seen: int = 0
+    _killed: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def attempt(self) -> None:
+        """What is sent from now on comes from a new process."""
+        self._seen, self._killed = 0, False
+
+    def send(self, request: Any, original: Callable[..., Any]) -> Any:
+        with self._lock:
+            if self._killed:  # its other threads are dead, too
+                raise KilledError
+            if self.pattern:
+                if re.search(self.pattern, f"{request.method} {request.url}"):
+                    self.pattern, self.held, self._killed = "", request, True
+                    raise KilledError
+                return original(request)
+            self._seen += 1
+            if self.held and self._seen == self.lands_at:
+                original(self.held)
+                self.held = None
+            if self._seen == self.killed_at:
+                self._killed = True
+                raise KilledError
+            return original(request)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"^POST .*\?uploads", r"^PUT .*partNumber=1&", r"^PUT .*partNumber=2&", r"^POST .*\?uploadId="],
+    ids=["create", "first part", "second part", "complete"],
+)
+def test_a_request_of_a_killed_attempt_lands_in_the_next(
+    endpoint: str, data: DatasetManifest, monkeypatch: pytest.MonkeyPatch, pattern: str
+) -> None:
+    """Whenever it lands, wherever the next attempt is killed too: whole in the end, no byte sent twice."""
+    original, late, store = URLLib3Session.send, Late(), _store(endpoint, _bucket(endpoint))
+    monkeypatch.setattr(
+        URLLib3Session, "send", lambda self, request: late.send(request, lambda r: original(self, r))
+    )
+    monkeypatch.setattr("reconciler.upload.REPORT_SECONDS", 0.0)
+
+    def attempt(prefix: str) -> int:
+        """Bytes that were said to have been sent."""
+        reports = list[UploadProgress]()
+        late.attempt()
+        with contextlib.suppress(KilledError):
+            upload(store, prefix, data, reports.append, clock=FakeClock())
+        return reports[-1].sent_bytes if reports else 0
+
+    for lands_at in range(1, 9):
+        for killed_at in range(lands_at, 12):
+            prefix = f"meters/{lands_at:06}{killed_at:06}"
+            late.pattern, late.lands_at, late.killed_at = pattern, lands_at, killed_at
+            sent = attempt(prefix)
+            assert late.held is not None
+            sent += attempt(prefix)
+            assert late.held is None
+            late.killed_at = 0
+            assert sent + attempt(prefix) <= data.bytes, prefix
+            assert is_complete(store, prefix, data.fingerprint)
+            assert store.stored(prefix, data.files) == {file.path for file in data.files}
+            client, name = store.bucket.client, store.bucket.name
+            if not pattern.endswith("uploads"):  # an upload that begins after the last look stays unfinished
+                assert not client.list_multipart_uploads(Bucket=name).get("Uploads"), prefix
 
 
 @pytest.mark.parametrize(
