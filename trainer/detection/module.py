@@ -103,6 +103,7 @@ class DetectionModule(TrainedModule[Any]):
             found = detect(
                 boxes[row].cpu().numpy(),
                 scores[row].cpu().numpy(),
+                region=batch.regions[row],
                 class_agnostic=self.class_agnostic,
                 nms_free=self.nms_free,
             )

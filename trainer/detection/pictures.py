@@ -12,32 +12,39 @@ from torch import Tensor
 
 from trainer.data.records import Picture
 from trainer.detection.assignment import Truth
-from trainer.inference.letterbox import Letterbox
+from trainer.inference.letterbox import Letterbox, Region
 from trainer.training.pictures import LetterboxedPictures
 
 
 class Batch(NamedTuple):
-    """B pictures (B, 3, H, W) bytes, their objects, their places in the split, and how they were scaled."""
+    """B pictures (B, 3, H, W) bytes, their objects, their places in the split, and how they lie in the input.
+
+    That is the scale of each, and the region (x1, y1, x2, y2) that it fills.
+    """
 
     pictures: Tensor
     truth: Truth
     indices: tuple[int, ...]
     scales: tuple[float, ...]
+    regions: tuple[Region, ...]
 
     def part(self, places: slice) -> Batch:
         """Some of the pictures, with their objects."""
         truth = Truth(*(values[places] for values in self.truth))
-        return Batch(self.pictures[places], truth, self.indices[places], self.scales[places])
+        return Batch(
+            self.pictures[places], truth, self.indices[places], self.scales[places], self.regions[places]
+        )
 
 
 class Item(NamedTuple):
-    """A letterboxed picture (H, W, 3), K boxes (K, 4) in input pixels, labels (K,); place in split, scale."""
+    """A letterboxed picture (H, W, 3), K boxes (K, 4) in input pixels, labels (K,); the rest as in Batch."""
 
     pixels: npt.NDArray[np.uint8]
     boxes: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64]
     place: int
     scale: float
+    region: Region
 
 
 class PictureSet(LetterboxedPictures):
@@ -55,7 +62,8 @@ class PictureSet(LetterboxedPictures):
         ]
 
     def __getitem__(self, index: int) -> Item:
-        return Item(self.pixels(index), *self._truth[index], index, self.letterboxes[index].scale)
+        letterbox = self.letterboxes[index]
+        return Item(self.pixels(index), *self._truth[index], index, letterbox.scale, letterbox.region)
 
 
 def _boxes(picture: Picture, letterbox: Letterbox) -> npt.NDArray[np.float32]:
@@ -75,5 +83,5 @@ def collate(items: Sequence[Item]) -> Batch:
         boxes[row, :count] = torch.from_numpy(item.boxes)
         labels[row, :count] = torch.from_numpy(item.labels)
         valid[row, :count] = True
-    places, scales = zip(*((item.place, item.scale) for item in items), strict=True)
-    return Batch(pixels, Truth(boxes, labels, valid), places, scales)
+    laid = zip(*((item.place, item.scale, item.region) for item in items), strict=True)
+    return Batch(pixels, Truth(boxes, labels, valid), *laid)

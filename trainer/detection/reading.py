@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trainer.detection.suppression import Detections, Floats, Integers
+from trainer.detection.suppression import SMALLEST, Detections, Floats, Integers
 
 GAP = 1.6
 """Neighbours further apart than this many usual distances have a wheel between them that was not found."""
@@ -128,8 +128,8 @@ def _on_baseline(boxes: Floats) -> npt.NDArray[np.bool_]:
 
 
 def _apart(boxes: Floats) -> float:
-    """Pixels between two centres from which on the digits stand on wheels of their own."""
-    return SAME_WHEEL * float(np.median((boxes[:, 2:] - boxes[:, :2]).min(axis=1)))
+    """Pixels between two centres from which on the digits stand on wheels of their own; never none."""
+    return SAME_WHEEL * max(SMALLEST, float(np.median((boxes[:, 2:] - boxes[:, :2]).min(axis=1))))
 
 
 def _one_a_wheel(places: Floats, scores: Floats, boxes: Floats) -> Integers:

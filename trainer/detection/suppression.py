@@ -17,6 +17,9 @@ Integers = npt.NDArray[np.int64]
 VOTERS = 0.85
 """Candidates that overlap a detection by more than this IoU have a say in where its sides are."""
 
+SMALLEST = 1.0
+"""Pixels of the input that both sides of a detection have at least."""
+
 LOWEST_VOTE = 0.01
 """Score from which on candidates have it, whatever score a detection needs: evaluation and serving agree."""
 
@@ -59,16 +62,23 @@ def detect(
     overlap: float | None = None,
     limit: int = 100,
     nms_free: bool = False,
+    region: tuple[int, int, int, int] | None = None,
 ) -> Detections:
     """Detections among N predictions of one picture: boxes (N, 4), scores (N, classes).
 
+    Boxes are cut to ``region`` (x1, y1, x2, y2), the part of the input that the picture fills; what is less
+    than a pixel then, or no number, is left out.
     Class-agnostic: every point stands for its best class and overlapping boxes of any class exclude
     each other (IoU 0.5): one wheel shows one digit. Otherwise each class is judged alone (IoU 0.6).
     ``nms_free`` predictions name every object once and are taken as they are, unless an ``overlap`` is asked
     for or objects of different classes exclude each other. Else
     the sides of a detection are the mean of its neighbours', which are as good as its own but for noise.
     """
-    candidates = _candidates(boxes, scores, class_agnostic, min(threshold, LOWEST_VOTE))
+    if region is not None:
+        low, high = (np.array(corner * 2, dtype=np.float32) for corner in (region[:2], region[2:]))
+        boxes = np.clip(boxes, low, high)
+    visible = (boxes[:, 2:] - boxes[:, :2] >= SMALLEST).all(1)
+    candidates = _candidates(boxes[visible], scores[visible], class_agnostic, min(threshold, LOWEST_VOTE))
     if nms_free and overlap is None and not class_agnostic:
         found = candidates.above(threshold)
         return Detections(found.boxes[:limit], found.scores[:limit], found.labels[:limit])

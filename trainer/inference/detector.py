@@ -97,15 +97,16 @@ class Detector(OnnxModel):
     def _found(
         self, boxes: npt.NDArray[np.float32], scores: npt.NDArray[np.float32], size: tuple[int, int]
     ) -> Found:
+        letterbox = Letterbox.fit(size, self.card.size)
         found = detect(
             boxes,
             scores,
+            region=letterbox.region,
             class_agnostic=self.class_agnostic,
             threshold=self.threshold,
             overlap=self.overlap,
             nms_free=self.nms_free,
         )
-        letterbox = Letterbox.fit(size, self.card.size)
         placed = Detections(letterbox.to_picture(found.boxes, size), found.scores, found.labels)
         reading = read(placed, self.card.classes) if self.digits else None
         return Found(size, placed, self.card.classes, reading, self.reading_confidence)

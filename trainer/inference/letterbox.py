@@ -11,6 +11,9 @@ from PIL import Image
 PADDING = 114
 """Grey of the border, the value the network subtracts: padding is zero to it."""
 
+Region = tuple[int, int, int, int]
+"""Part of an input: x1, y1, x2, y2."""
+
 
 def as_rgb(picture: Image.Image) -> Image.Image:
     """The picture in RGB, 8 bits a channel; 16 bits of grey are scaled, where Pillow would cut them off."""
@@ -36,6 +39,11 @@ class Letterbox:
         width = max(1, min(canvas[0], round(picture[0] * scale)))
         height = max(1, min(canvas[1], round(picture[1] * scale)))
         return cls(scale, (canvas[0] - width) // 2, (canvas[1] - height) // 2, width, height)
+
+    @property
+    def region(self) -> Region:
+        """Where the picture lies in the input: x1, y1, x2, y2."""
+        return self.left, self.top, self.left + self.width, self.top + self.height
 
     def draw(self, picture: Image.Image, canvas: tuple[int, int]) -> npt.NDArray[np.uint8]:
         """The picture on its canvas: (height, width, 3) bytes, RGB."""

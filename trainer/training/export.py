@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import platform
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,10 @@ def export_onnx(
     shapes = {"pictures": {0: torch.export.Dim("batch", min=1, max=1024)}}
     graph: Any = deployed
     if strict:
-        graph = torch.export.export(deployed, (sample,), dynamic_shapes=shapes, strict=True)
+        with warnings.catch_warnings():
+            # The transformers note in a variable of their own what they return; it is not part of the graph.
+            warnings.filterwarnings("ignore", message=".*certain side effects happened in the model")
+            graph = torch.export.export(deployed, (sample,), dynamic_shapes=shapes, strict=True)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with contextlib.redirect_stdout(io.StringIO()):  # the exporter prints its stages
         program = torch.onnx.export(

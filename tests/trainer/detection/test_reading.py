@@ -145,6 +145,17 @@ def test_of_three_wheels_the_middle_one_is_missed() -> None:
     assert read(found(row(4)[[0, 1, 3]], [1, 2, 4]), CLASSES).text == "12?4"
 
 
+@given(st.lists(st.tuples(*[st.sampled_from([0.0, 0.01, 1.0, 7.5, 600.0])] * 4), max_size=8))
+def test_boxes_without_extent_or_on_top_of_each_other_are_read_somehow(
+    boxes: list[tuple[float, ...]],
+) -> None:
+    """A network that has learned nothing finds such; a reading is due all the same, and no endless one."""
+    placed = np.array(boxes, dtype=np.float32).reshape(-1, 4)
+    reading = read(found(placed, [3] * len(boxes)), CLASSES)
+    assert reading.text.count("3") == len(reading.order) <= len(boxes)
+    assert len(reading.text) < 3000
+
+
 def test_nothing_found_is_no_complete_reading() -> None:
     reading = read(found(row(0), []), CLASSES)
     assert (reading.text, reading.confidence, reading.complete) == ("", 0.0, False)

@@ -48,6 +48,24 @@ def test_no_two_detections_of_a_class_overlap_and_the_best_come_first(
     assert (np.diff(found.scores) <= 0).all()
 
 
+def test_what_lies_outside_the_picture_or_is_less_than_a_pixel_is_not_found() -> None:
+    """The picture fills x 20 to 60, y 0 to 30; boxes that reach over its edge are cut."""
+    boxes = np.array(
+        [
+            [0, 0, 30, 20],
+            [0, 0, 20.5, 20],
+            [40, 31, 50, 40],
+            [45, 5, 45, 25],
+            [np.nan, 0, 40, 20],
+            [50, 5, 58, 12],
+        ],
+        dtype=np.float32,
+    )
+    scores = np.full((6, 1), 0.9, dtype=np.float32)
+    found = detect(boxes, scores, class_agnostic=False, nms_free=True, region=(20, 0, 60, 30))
+    assert found.boxes.tolist() == [[20, 0, 30, 20], [50, 5, 58, 12]]
+
+
 def test_neighbours_that_agree_have_a_say_in_the_sides() -> None:
     """Three points see one object, each a little wrong; a fourth, of something else, is not asked."""
     boxes = np.array([[0, 0, 40, 40], [2, 0, 42, 40], [1, 0, 41, 40], [24, 0, 64, 40]], dtype=np.float32)

@@ -21,7 +21,7 @@ def batch(count: int = 8) -> Batch:
     pictures = torch.randint(0, 256, (count, 3, 64, 64), generator=random, dtype=torch.uint8)
     boxes = torch.tensor([[10.0, 10, 40, 50]]).expand(count, 1, 4)
     truth = Truth(boxes, torch.ones(count, 1, dtype=torch.int64), torch.ones(count, 1).bool())
-    return Batch(pictures, truth, tuple(range(count)), (1.0,) * count)
+    return Batch(pictures, truth, tuple(range(count)), (1.0,) * count, ((0, 0, 64, 64),) * count)
 
 
 def network() -> CompactDetector:
